@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from msgspec import field
+
 from policies.spec import Spec
 
 
@@ -18,7 +20,7 @@ class ProbeAction(Spec):
 
     port: str
     http_path: str | None = None
-    http_headers: dict[str, str] = {}
+    http_headers: dict[str, str] = field(default_factory=dict)
     grpc: bool = False
     tcp: bool = False
     initial_delay_seconds: int = 0
@@ -72,7 +74,7 @@ class ServiceSpec(Spec):
     probes: Probes = Probes()
     dependencies: tuple[str, ...] = ()
     feature_flags: tuple[str, ...] = ()
-    env: dict[str, str] = {}
+    env: dict[str, str] = field(default_factory=dict)
     writable_paths: tuple[str, ...] = ()
     min_available: int | None = None
     ready_timeout_seconds: int | None = None

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Literal
 
+from msgspec import field
+
 from policies.configuration.spec import Scalar
 from policies.spec import Spec
 
@@ -55,8 +57,8 @@ class Network(Spec):
 class Overrides(Spec):
     """What differs for this tenant in one environment; each must override something that exists."""
 
-    configuration: dict[str, dict[str, Scalar]] = {}
-    flags: dict[str, bool] = {}
+    configuration: dict[str, dict[str, Scalar]] = field(default_factory=dict)
+    flags: dict[str, bool] = field(default_factory=dict)
     resource_limits: ResourceLimits | None = None
 
 
@@ -72,4 +74,4 @@ class TenantSpec(Spec):
     environments: tuple[str, ...]
     compliance: Compliance = Compliance()
     network: Network = Network()
-    overrides: dict[str, Overrides] = {}
+    overrides: dict[str, Overrides] = field(default_factory=dict)
