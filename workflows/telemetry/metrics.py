@@ -1,0 +1,113 @@
+"""The Prometheus metrics of ADX: names, labels and the functions that count.
+
+One registry of its own, so that tests and embedding programs see only what
+belongs to ADX. Labels are of bounded number: environments, steps, outcomes,
+never commits, units or tenants.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from importlib.metadata import PackageNotFoundError, version
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector, generate_latest
+
+REGISTRY = CollectorRegistry()
+ProcessCollector(registry=REGISTRY)
+
+ROLLOUTS = Counter("adx_rollouts", "Rollouts finished.", ["environment", "outcome"], registry=REGISTRY)
+STEP_SECONDS = Histogram(
+    "adx_step_duration_seconds",
+    "How long each step of a rollout took.",
+    ["environment", "step", "outcome"],
+    buckets=(0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600, 1800),
+    registry=REGISTRY,
+)
+RESTORES = Counter("adx_restores", "Restores finished, by outcome.", ["environment", "outcome"], registry=REGISTRY)
+UNITS = Gauge("adx_units", "Units by status.", ["environment", "status"], registry=REGISTRY)
+SUBMISSIONS = Counter(
+    "adx_submissions",
+    "Commits handed to an environment's queue.",
+    ["environment", "source", "outcome"],
+    registry=REGISTRY,
+)
+QUEUED = Gauge(
+    "adx_queued_submissions", "Submissions that wait for the running rollout.", ["environment"], registry=REGISTRY
+)
+WEBHOOK_DELIVERIES = Counter(
+    "adx_webhook_deliveries", "Webhook deliveries, by outcome.", ["outcome"], registry=REGISTRY
+)
+LEDGER_FAILURES = Counter("adx_ledger_failures", "Ledger operations that failed.", ["operation"], registry=REGISTRY)
+SNAPSHOT_FAILURES = Counter(
+    "adx_snapshot_failures", "Snapshot operations that failed.", ["operation"], registry=REGISTRY
+)
+BUILD = Gauge("adx_build_info", "The running version; always 1.", ["version"], registry=REGISTRY)
+
+
+def _version() -> str:
+    try:
+        return version("adx")
+    except PackageNotFoundError:
+        return "source"  # run from a checkout that is not installed
+
+
+BUILD.labels(version=_version()).set(1)
+
+
+def exposition() -> bytes:
+    """All metrics of ADX in Prometheus' text format."""
+    return generate_latest(REGISTRY)
+
+
+def rollout_finished(environment: str, outcome: str) -> None:
+    """Count one finished rollout; ``outcome`` is its status in the ledger."""
+    ROLLOUTS.labels(environment=environment, outcome=outcome).inc()
+
+
+def restore_finished(environment: str, outcome: str) -> None:
+    """Count one finished restore; ``outcome`` is ``verified`` or ``failed``."""
+    RESTORES.labels(environment=environment, outcome=outcome).inc()
+
+
+def units_counted(environment: str, by_status: Mapping[str, int]) -> None:
+    """Show how many units of ``environment`` have each status; statuses seen before and now absent become 0."""
+    for metric in UNITS.collect():
+        for sample in metric.samples:
+            if sample.labels["environment"] == environment and sample.labels["status"] not in by_status:
+                UNITS.labels(environment=environment, status=sample.labels["status"]).set(0)
+    for status, count in by_status.items():
+        UNITS.labels(environment=environment, status=status).set(count)
+
+
+def submitted(environment: str, source: str, outcome: str) -> None:
+    """Count one submission; ``source`` is ``webhook``, ``poller`` or ``cli``: what stands before its first colon."""
+    SUBMISSIONS.labels(environment=environment, source=source.partition(":")[0], outcome=outcome).inc()
+
+
+@contextmanager
+def timed_step(environment: str, step: str) -> Iterator[None]:
+    """Time one step; the outcome is ``failed`` when the block raises (cancellation included), else ``succeeded``."""
+    started = time.monotonic()
+    outcome = "failed"
+    try:
+        yield
+        outcome = "succeeded"
+    finally:
+        step_finished(environment, step, outcome, time.monotonic() - started)
+
+
+def step_finished(environment: str, step: str, outcome: str, seconds: float) -> None:
+    """Record the duration of one step."""
+    STEP_SECONDS.labels(environment=environment, step=step, outcome=outcome).observe(seconds)
+
+
+@contextmanager
+def counted_failures(counter: Counter, operation: str) -> Iterator[None]:
+    """Count ``operation`` in ``counter`` (LEDGER_FAILURES, SNAPSHOT_FAILURES) when the block raises an error."""
+    try:
+        yield
+    except Exception:
+        counter.labels(operation=operation).inc()
+        raise
