@@ -1,0 +1,136 @@
+"""The guarded change: the one skeleton by which every system changes state.
+
+::
+
+    steps before the snapshot → snapshot → steps after it
+                                   └─ on any failure or cancellation: restore, awaited
+
+Runs inside workflows: deterministic, no I/O of its own. It keeps the progress
+that queries show; it knows nothing of what the steps do.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+from temporalio import workflow
+from temporalio.exceptions import ActivityError, ApplicationError, ChildWorkflowError, is_cancelled_exception
+
+from workflows.models import StepProgress, StepStatus
+
+Result = TypeVar("Result")
+
+
+class NothingToChange(Exception):  # noqa: N818 - not an error: the steps that follow have nothing to do
+    """Raised by a step before the snapshot: there is nothing to do, and that is fine."""
+
+
+@dataclass(frozen=True)
+class Step:
+    """One named step; ``run`` returns a line for a person about what it did."""
+
+    name: str
+    run: Callable[[], Awaitable[str]]
+
+
+@dataclass(frozen=True)
+class Failure:
+    """Why a guarded change ended early. ``is_cancelled`` when somebody asked for that."""
+
+    step: str
+    message: str
+    is_cancelled: bool
+    error_type: str = ""
+
+
+@dataclass(frozen=True)
+class GuardedOutcome(Generic[Result]):
+    """How a guarded change ended: all steps done, or a failure with the result of the restore.
+
+    ``restored`` is None when the failure came before the snapshot: nothing had been touched.
+    """
+
+    failure: Failure | None = None
+    restored: Result | None = None
+
+
+async def guarded_change(
+    *,
+    before_snapshot: Sequence[Step],
+    snapshot: Step,
+    after_snapshot: Sequence[Step],
+    restore: Callable[[Failure], Awaitable[Result]],
+    progress: list[StepProgress],
+) -> GuardedOutcome[Result]:
+    """Run the steps in order; whatever fails after the snapshot is restored before this returns.
+
+    ``restore`` is fixed before the first step that could change anything runs,
+    and is awaited to its end even when the workflow is cancelled meanwhile.
+    ``NothingToChange`` from a step before the snapshot passes through.
+    """
+    failure = await _run_all([*before_snapshot, snapshot], progress)
+    if failure is not None:
+        return GuardedOutcome(failure)
+    failure = await _run_all(after_snapshot, progress)
+    if failure is None:
+        return GuardedOutcome()
+    return GuardedOutcome(failure, await finish_despite_cancellation(restore(failure)))
+
+
+async def run_steps(steps: Sequence[Step], progress: list[StepProgress]) -> Failure | None:
+    """Run ``steps`` in order without a guard (a restore is its own guard); the failure, if one failed."""
+    return await _run_all(steps, progress)
+
+
+async def finish_despite_cancellation(work: Awaitable[Result]) -> Result:
+    """Await ``work`` to its end; a cancellation that arrives meanwhile does not reach it."""
+    task = asyncio.ensure_future(work)
+    while not task.done():
+        try:
+            await asyncio.shield(task)
+        except asyncio.CancelledError:
+            if task.cancelled():
+                raise
+        except Exception:  # noqa: BLE001 - re-raised by result() below
+            break
+    return task.result()
+
+
+def failure_of(step: str, error: BaseException) -> Failure:
+    """``error`` as a failure of ``step``, with the message of its innermost cause."""
+    cause = error
+    while isinstance(cause, (ActivityError, ChildWorkflowError)) and cause.cause is not None:
+        cause = cause.cause
+    error_type = (cause.type or "") if isinstance(cause, ApplicationError) else type(cause).__name__
+    message = (cause.message if isinstance(cause, ApplicationError) else str(cause)) or error_type
+    return Failure(step, message, is_cancelled_exception(error), error_type)
+
+
+async def _run_all(steps: Sequence[Step], progress: list[StepProgress]) -> Failure | None:
+    by_name = {entry.name: entry for entry in progress}
+    for step in steps:
+        entry = by_name[step.name]
+        entry.status, entry.started_at = "running", _now()
+        try:
+            entry.message = await step.run()
+        except NothingToChange as nothing:
+            _finish(entry, "succeeded", str(nothing))
+            raise
+        except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 - becomes the failure that is reported and restored
+            failure = failure_of(step.name, error)
+            _finish(entry, "cancelled" if failure.is_cancelled else "failed", failure.message)
+            return failure
+        _finish(entry, "succeeded", entry.message)
+    return None
+
+
+def _finish(entry: StepProgress, status: StepStatus, message: str) -> None:
+    entry.status = status
+    entry.message, entry.finished_at = message, _now()
+
+
+def _now() -> str:
+    return workflow.now().isoformat(timespec="milliseconds")

@@ -1,0 +1,28 @@
+"""Durable values that all workflows share. Only ever add fields, with defaults."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+StepStatus = Literal["pending", "running", "succeeded", "failed", "cancelled", "skipped"]
+
+
+@dataclass(frozen=True)
+class Timeouts:
+    """How long activities may take. ``heartbeat_seconds`` is how soon a dead worker is noticed."""
+
+    read_seconds: float = 120
+    apply_seconds: float = 3600
+    heartbeat_seconds: float = 15
+
+
+@dataclass
+class StepProgress:
+    """One step as a query shows it; times are ISO 8601 UTC."""
+
+    name: str
+    status: StepStatus = "pending"
+    message: str = ""
+    started_at: str = ""
+    finished_at: str = ""

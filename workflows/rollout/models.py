@@ -1,0 +1,241 @@
+"""Durable inputs, results and statuses of rollouts.
+
+They live on in workflow histories: only ever add fields, with defaults.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+from workflows.models import StepProgress, Timeouts
+
+RolloutKind = Literal["deliver", "rollback"]
+Source = Literal["webhook", "poller", "cli"]
+Outcome = Literal[
+    "delivered",
+    "nothing-to-change",
+    "restored",
+    "cancelled",
+    "superseded",
+    "refused",
+    "failed",
+    "needs-operator",
+]
+
+DELIVERY_STEPS = ("validate", "snapshot", "plan", "apply", "deploy", "test", "status")
+RESTORE_STEPS = ("repair", "reapply", "redeploy", "verify")
+
+
+@dataclass(frozen=True)
+class Submission:
+    """A wish to bring ``environment`` to ``commit`` (a full commit id).
+
+    For a rollback an empty ``commit`` means: the last good one before the
+    delivered one. ``retry_quarantined`` is a person's word to try a
+    quarantined commit again.
+    """
+
+    environment: str
+    commit: str
+    requested_by: str
+    source: Source
+    kind: RolloutKind = "deliver"
+    retry_quarantined: bool = False
+
+
+@dataclass(frozen=True)
+class Receipt:
+    """What became of a submission right away. ``message`` is for a person."""
+
+    environment: str
+    commit: str
+    message: str
+
+
+@dataclass(frozen=True)
+class Decision:
+    """A person's word on a waiting or running rollout."""
+
+    by: str
+    rollout_id: str = ""
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class ChooseRequest:
+    """Which of these submissions is to be delivered next."""
+
+    environment: str
+    submissions: list[Submission]
+
+
+@dataclass(frozen=True)
+class Choice:
+    """The submission to deliver next, if any; ``remaining`` stay queued; the others are settled."""
+
+    chosen: Submission | None
+    remaining: list[Submission] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class RolloutInput:
+    """Deliver one submission."""
+
+    submission: Submission
+    timeouts: Timeouts = Timeouts()
+
+
+@dataclass(frozen=True)
+class ValidateRequest:
+    """Find out what delivering the submission means."""
+
+    rollout_id: str
+    submission: Submission
+
+
+@dataclass(frozen=True)
+class Validated:
+    """The change set, by digests of bodies in the snapshot store.
+
+    ``approvers`` is None where no approval is asked for; an empty list means
+    anybody may approve.
+    """
+
+    commit: str
+    base_commit: str | None
+    base_state: str | None
+    desired_state: str
+    change_set: str
+    changed_units: int
+    summary: str
+    changed_services: list[str] = field(default_factory=list)
+    approvers: list[str] | None = None
+    approval_timeout_hours: int = 72
+
+
+@dataclass(frozen=True)
+class TestRequest:
+    """Run the post-deployment tests that ``desired_state`` (a digest) was declared with."""
+
+    __test__ = False  # not a test class, whatever its name looks like to pytest
+
+    environment: str
+    rollout_id: str
+    commit: str
+
+
+@dataclass(frozen=True)
+class TestsPassed:
+    """Names of the tests that passed, in order."""
+
+    __test__ = False
+
+    names: list[str]
+
+
+@dataclass(frozen=True)
+class FinishRequest:
+    """Write the end of a rollout into the ledger, and what follows from it."""
+
+    rollout_id: str
+    submission: Submission
+    outcome: Outcome
+    fencing_token: int
+    validated: Validated | None = None
+    failure: str = ""
+    failed_step: str = ""
+    snapshot: str = ""
+    restore_verified: bool = False
+
+
+@dataclass(frozen=True)
+class Finished:
+    """``revert_branch`` is the branch that holds the prepared revert, empty where none was made."""
+
+    revert_branch: str = ""
+
+
+@dataclass(frozen=True)
+class RestoreInput:
+    """Bring an environment back to the snapshot of a rollout that failed."""
+
+    rollout_id: str
+    environment: str
+    fencing_token: int
+    snapshot: str
+    base_state: str | None
+    changed_services: list[str] = field(default_factory=list)
+    timeouts: Timeouts = Timeouts()
+
+
+@dataclass(frozen=True)
+class RestoreResult:
+    """How a restore ended; ``verified`` only if the cluster was compared with the snapshot and is equal."""
+
+    verified: bool
+    failure: str = ""
+    failed_step: str = ""
+    objects: int = 0
+
+
+@dataclass
+class RolloutStatus:
+    """A rollout as a query shows it. ``outcome`` is empty while it runs."""
+
+    rollout_id: str
+    environment: str
+    commit: str
+    kind: RolloutKind
+    requested_by: str
+    source: Source
+    phase: str = "running"
+    outcome: str = ""
+    base_commit: str = ""
+    summary: str = ""
+    failure: str = ""
+    failed_step: str = ""
+    restore_id: str = ""
+    revert_branch: str = ""
+    waiting_for_approval: bool = False
+    approvers: list[str] = field(default_factory=list)
+    steps: list[StepProgress] = field(default_factory=list)
+    restore: RestoreInput | None = None
+
+
+@dataclass(frozen=True)
+class Thawed:
+    """An operator's restore succeeded; the environment accepts deliveries again."""
+
+    restore: RestoreInput
+    decision: Decision
+
+
+@dataclass(frozen=True)
+class Frozen:
+    """Why an environment accepts nothing until an operator acts."""
+
+    reason: str
+    restore: RestoreInput
+
+
+@dataclass(frozen=True)
+class EnvironmentInput:
+    """State that the environment's workflow carries from one run to the next."""
+
+    environment: str
+    pending: list[Submission] = field(default_factory=list)
+    frozen: Frozen | None = None
+    last: RolloutStatus | None = None
+    timeouts: Timeouts = Timeouts()
+
+
+@dataclass
+class EnvironmentStatus:
+    """An environment as a query shows it."""
+
+    environment: str
+    current: str = ""
+    pending: list[Submission] = field(default_factory=list)
+    frozen_reason: str = ""
+    last: RolloutStatus | None = None

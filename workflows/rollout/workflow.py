@@ -1,0 +1,237 @@
+"""One rollout: the guarded change of an environment, from a commit to a verified cluster or back."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from temporalio import workflow
+from temporalio.exceptions import ApplicationError
+from temporalio.workflow import ChildWorkflowCancellationType, ParentClosePolicy
+
+with workflow.unsafe.imports_passed_through():
+    from workflows.guarded import Failure, GuardedOutcome, NothingToChange, Step, finish_despite_cancellation, guarded_change
+    from workflows.infrastructure.activities import InfrastructureActivities
+    from workflows.infrastructure.models import ApplyRequest, PlanRequest, SnapshotRequest, SnapshotTaken
+    from workflows.invoke import ActivityCall
+    from workflows.models import StepProgress
+    from workflows.rollout.activities import RolloutActivities
+    from workflows.rollout.models import (
+        DELIVERY_STEPS,
+        Decision,
+        FinishRequest,
+        Outcome,
+        RestoreInput,
+        RestoreResult,
+        RolloutInput,
+        RolloutStatus,
+        TestRequest,
+        Validated,
+        ValidateRequest,
+    )
+    from workflows.rollout.restore import RestoreWorkflow
+    from workflows.services.activities import ServiceActivities
+    from workflows.services.models import DeployRequest
+
+
+@workflow.defn
+class RolloutWorkflow:
+    """validate → snapshot → plan → apply → deploy → test → status; restored on any failure after the snapshot."""
+
+    @workflow.init
+    def __init__(self, request: RolloutInput) -> None:
+        submission = request.submission
+        self._request = request
+        self._call = ActivityCall(request.timeouts)
+        self._validated: Validated | None = None
+        self._snapshot: SnapshotTaken | None = None
+        self._approved_by = ""
+        self._stopped: Outcome | None = None
+        self._status = RolloutStatus(
+            rollout_id=workflow.info().workflow_id,
+            environment=submission.environment,
+            commit=submission.commit,
+            kind=submission.kind,
+            requested_by=submission.requested_by,
+            source=submission.source,
+            steps=[StepProgress(name) for name in DELIVERY_STEPS],
+        )
+
+    @workflow.run
+    async def run(self, request: RolloutInput) -> RolloutStatus:
+        """Deliver ``request.submission``; the status returned is the final one."""
+        try:
+            outcome = await guarded_change(
+                before_snapshot=[Step("validate", self._validate)],
+                snapshot=Step("snapshot", self._take_snapshot),
+                after_snapshot=[
+                    Step("plan", self._plan),
+                    Step("apply", self._apply),
+                    Step("deploy", self._deploy),
+                    Step("test", self._test),
+                    Step("status", self._record_delivered),
+                ],
+                restore=self._restore,
+                progress=self._status.steps,
+            )
+        except NothingToChange:
+            return await self._end("nothing-to-change", None)
+        if outcome.failure is None:
+            return self._close("delivered")
+        self._status.failure, self._status.failed_step = outcome.failure.message, outcome.failure.step
+        return await self._end(self._outcome_of(outcome), outcome.restored)
+
+    @workflow.query
+    def status(self) -> RolloutStatus:
+        """The rollout as it stands."""
+        return self._status
+
+    @workflow.signal
+    def approve(self, decision: Decision) -> None:
+        """A person agrees to the plan; who may is checked before the signal is sent."""
+        self._approved_by = decision.by
+
+    @workflow.signal
+    def supersede(self) -> None:
+        """A newer commit waits: give way if nothing has been applied yet."""
+        if self._status.waiting_for_approval:
+            self._stopped = "superseded"
+
+    async def _validate(self) -> str:
+        request = ValidateRequest(self._status.rollout_id, self._request.submission)
+        validated = await self._call.read(RolloutActivities.validate, request)
+        self._validated = validated
+        self._status.commit = validated.commit
+        self._status.base_commit = validated.base_commit or ""
+        self._status.summary = validated.summary
+        if validated.changed_units == 0:
+            raise NothingToChange("nothing to change")
+        return validated.summary
+
+    async def _take_snapshot(self) -> str:
+        validated = self._known()
+        request = SnapshotRequest(self._status.environment, self._status.rollout_id, validated.base_state)
+        self._snapshot = await self._call.apply(InfrastructureActivities.snapshot, request)
+        return f"{self._snapshot.objects} objects, {self._snapshot.snapshot[:12]}"
+
+    async def _plan(self) -> str:
+        request = PlanRequest(self._taken().lease, self._known().desired_state)
+        plan = await self._call.apply(InfrastructureActivities.plan, request)
+        line = f"{plan.creates} to create, {plan.updates} to update, {plan.replaces} to replace, {plan.deletes} to delete"
+        await self._wait_for_approval()
+        return line if not self._approved_by else f"{line}; approved by {self._approved_by}"
+
+    async def _wait_for_approval(self) -> None:
+        approvers = self._known().approvers
+        if approvers is None:
+            return
+        self._status.waiting_for_approval, self._status.approvers = True, approvers
+        limit_hours = self._known().approval_timeout_hours
+        try:
+            await workflow.wait_condition(
+                lambda: bool(self._approved_by or self._stopped), timeout=timedelta(hours=limit_hours)
+            )
+        except TimeoutError as error:
+            message = f"nobody approved within {limit_hours} h"
+            raise ApplicationError(message, type="ApprovalTimedOut", non_retryable=True) from error
+        finally:
+            self._status.waiting_for_approval = False
+        if self._stopped:
+            raise ApplicationError("a newer commit was merged", type="Superseded", non_retryable=True)
+
+    async def _apply(self) -> str:
+        request = ApplyRequest(self._taken().lease, self._known().desired_state)
+        done = await self._call.apply(InfrastructureActivities.apply, request)
+        repaired = f"; {done.repaired_operations} pending operation(s) repaired" if done.repaired_operations else ""
+        return f"{done.creates} created, {done.updates} updated, {done.replaces} replaced, {done.deletes} deleted{repaired}"
+
+    async def _deploy(self) -> str:
+        validated = self._known()
+        request = DeployRequest(
+            self._status.environment,
+            self._status.rollout_id,
+            validated.desired_state,
+            tuple(validated.changed_services),
+        )
+        ready = await self._call.apply(ServiceActivities.deploy, request)
+        return f"{len(ready.services)} workload(s) ready"
+
+    async def _test(self) -> str:
+        request = TestRequest(self._status.environment, self._status.rollout_id, self._known().commit)
+        passed = await self._call.apply(RolloutActivities.run_tests, request)
+        return f"{len(passed.names)} test(s) passed"
+
+    async def _record_delivered(self) -> str:
+        await self._call.read(RolloutActivities.finish, self._finish_request("delivered"))
+        return "delivered"
+
+    async def _restore(self, failure: Failure) -> RestoreResult:
+        """Start the restore as a child that outlives us, and await it whatever happens to us."""
+        self._status.phase, self._status.failure, self._status.failed_step = "restoring", failure.message, failure.step
+        self._status.restore_id = f"{self._status.rollout_id}-restore"
+        self._status.restore = self._restore_input()
+        return await workflow.execute_child_workflow(
+            RestoreWorkflow.run,
+            self._status.restore,
+            id=self._status.restore_id,
+            parent_close_policy=ParentClosePolicy.ABANDON,
+            cancellation_type=ChildWorkflowCancellationType.ABANDON,
+        )
+
+    def _restore_input(self) -> RestoreInput:
+        lease, validated = self._taken().lease, self._known()
+        return RestoreInput(
+            rollout_id=self._status.rollout_id,
+            environment=self._status.environment,
+            fencing_token=lease.fencing_token,
+            snapshot=self._taken().snapshot,
+            base_state=validated.base_state,
+            changed_services=validated.changed_services,
+            timeouts=self._request.timeouts,
+        )
+
+    def _outcome_of(self, outcome: GuardedOutcome[RestoreResult]) -> Outcome:
+        failure, restored = outcome.failure, outcome.restored
+        assert failure is not None  # noqa: S101 - only called for a failure
+        if restored is not None and not restored.verified:
+            return "needs-operator"
+        if self._stopped:
+            return self._stopped
+        if failure.is_cancelled:
+            return "cancelled"
+        if restored is not None:
+            return "restored"
+        return "refused" if failure.error_type == "RolloutRefused" else "failed"
+
+    async def _end(self, outcome: Outcome, restored: RestoreResult | None) -> RolloutStatus:
+        """Record an end other than delivery, also when we are being cancelled."""
+        if restored is not None and not restored.verified:
+            self._status.failure += f"; the restore failed at {restored.failed_step}: {restored.failure}"
+        request = self._finish_request(outcome, restore_verified=restored is not None and restored.verified)
+        finished = await finish_despite_cancellation(self._call.read(RolloutActivities.finish, request))
+        self._status.revert_branch = finished.revert_branch
+        return self._close(outcome)
+
+    def _close(self, outcome: Outcome) -> RolloutStatus:
+        self._status.phase, self._status.outcome = "ended", outcome
+        return self._status
+
+    def _finish_request(self, outcome: Outcome, *, restore_verified: bool = False) -> FinishRequest:
+        return FinishRequest(
+            rollout_id=self._status.rollout_id,
+            submission=self._request.submission,
+            outcome=outcome,
+            fencing_token=self._snapshot.lease.fencing_token if self._snapshot else 0,
+            validated=self._validated,
+            failure=self._status.failure,
+            failed_step=self._status.failed_step,
+            snapshot=self._snapshot.snapshot if self._snapshot else "",
+            restore_verified=restore_verified,
+        )
+
+    def _known(self) -> Validated:
+        assert self._validated is not None  # noqa: S101 - set by the first step, before any that asks
+        return self._validated
+
+    def _taken(self) -> SnapshotTaken:
+        assert self._snapshot is not None  # noqa: S101 - set by the snapshot step, before any that asks
+        return self._snapshot

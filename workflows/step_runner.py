@@ -1,0 +1,104 @@
+"""One way to run a step inside an activity: recorded, heartbeating, and done at most once.
+
+A step is known by *rollout + unit + step + digest of its input*. Asked again
+after "done, but the answer was lost", it finds its own result in the ledger.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+import msgspec
+from temporalio import activity
+
+from workflows.ledger import Ledger
+from workflows.telemetry import bound_log_context, step_seconds
+
+Value = TypeVar("Value")
+
+HEARTBEAT_INTERVAL_SECONDS = 2.0
+
+
+@dataclass
+class Report:
+    """What a step says while it runs: the last line goes with the next heartbeat, where ``adx deploy --watch`` reads it."""
+
+    message: str = ""
+
+    def __call__(self, message: str) -> None:
+        """Replace the line."""
+        self.message = message
+
+
+@dataclass(frozen=True)
+class StepKey:
+    """Which step of which rollout; ``content`` is the digest of all that the step depends on."""
+
+    rollout_id: str
+    environment: str
+    name: str
+    content: str
+    unit: str = "stack"
+
+    def __str__(self) -> str:
+        return "|".join((self.rollout_id, self.unit, self.name, self.content))
+
+
+@dataclass(frozen=True)
+class StepRunner:
+    """Runs steps against one ledger."""
+
+    ledger: Ledger
+    interval_seconds: float = field(default=HEARTBEAT_INTERVAL_SECONDS)
+
+    async def run(self, key: StepKey, result_type: type[Value], work: Callable[[Report], Awaitable[Value]]) -> Value:
+        """The result of ``work``, or of an earlier attempt at the same step.
+
+        Raises what ``work`` raises, after the ledger has it.
+        """
+        known = await self.ledger.find_result(str(key))
+        if known is not None:
+            return msgspec.convert(known, result_type)
+        report = Report()
+        with bound_log_context(rollout=key.rollout_id, environment=key.environment, step=key.name, unit=key.unit):
+            async with self._recorded(key, report), heartbeating(report, self.interval_seconds):
+                with step_seconds.labels(key.environment, key.name).time():
+                    result = await work(report)
+        await self.ledger.record_result(str(key), msgspec.to_builtins(result))
+        return result
+
+    @contextlib.asynccontextmanager
+    async def _recorded(self, key: StepKey, report: Report) -> AsyncIterator[None]:
+        attempt = activity.info().attempt
+        await self.ledger.begin_step(key.rollout_id, key.name, unit=key.unit, attempt=attempt)
+        try:
+            yield
+        except asyncio.CancelledError:
+            await self.ledger.finish_step(key.rollout_id, key.name, "cancelled", unit=key.unit, message=report.message)
+            raise
+        except Exception as error:
+            await self.ledger.finish_step(key.rollout_id, key.name, "failed", unit=key.unit, message=str(error))
+            raise
+        await self.ledger.finish_step(key.rollout_id, key.name, "succeeded", unit=key.unit, message=report.message)
+
+
+@contextlib.asynccontextmanager
+async def heartbeating(report: Report, interval_seconds: float) -> AsyncIterator[None]:
+    """Send a heartbeat every ``interval_seconds`` with the report's last line, for as long as the block runs."""
+
+    async def beat() -> None:
+        while True:
+            activity.heartbeat(report.message)
+            await asyncio.sleep(interval_seconds)
+
+    beating = asyncio.create_task(beat())
+    try:
+        yield
+    finally:
+        beating.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await beating
