@@ -15,7 +15,7 @@ from typing import TypeVar
 import msgspec
 from temporalio import activity
 
-from workflows.ledger import Ledger
+from workflows.ledger import Ledger, idempotency, steps
 from workflows.telemetry import bound_log_context, step_seconds
 
 Value = TypeVar("Value")
@@ -44,8 +44,10 @@ class StepKey:
     content: str
     unit: str = "stack"
 
-    def __str__(self) -> str:
-        return "|".join((self.rollout_id, self.unit, self.name, self.content))
+    @property
+    def idempotency_key(self) -> str:
+        """The key under which the ledger keeps the step's result."""
+        return idempotency.key_of(self.rollout_id, self.unit, self.name, self.content)
 
 
 @dataclass(frozen=True)
@@ -60,30 +62,32 @@ class StepRunner:
 
         Raises what ``work`` raises, after the ledger has it.
         """
-        known = await self.ledger.find_result(str(key))
+        known = await idempotency.find(self.ledger, key.idempotency_key)
         if known is not None:
-            return msgspec.convert(known, result_type)
+            return msgspec.convert(known.result, result_type)
         report = Report()
         with bound_log_context(rollout=key.rollout_id, environment=key.environment, step=key.name, unit=key.unit):
             async with self._recorded(key, report), heartbeating(report, self.interval_seconds):
                 with step_seconds.labels(key.environment, key.name).time():
                     result = await work(report)
-        await self.ledger.record_result(str(key), msgspec.to_builtins(result))
+        await idempotency.record(self.ledger, key.idempotency_key, msgspec.to_builtins(result))
         return result
 
     @contextlib.asynccontextmanager
     async def _recorded(self, key: StepKey, report: Report) -> AsyncIterator[None]:
-        attempt = activity.info().attempt
-        await self.ledger.begin_step(key.rollout_id, key.name, unit=key.unit, attempt=attempt)
+        await steps.begin(self.ledger, key.rollout_id, key.name)
         try:
             yield
         except asyncio.CancelledError:
-            await self.ledger.finish_step(key.rollout_id, key.name, "cancelled", unit=key.unit, message=report.message)
+            await self._finish(key, "cancelled", report.message)
             raise
         except Exception as error:
-            await self.ledger.finish_step(key.rollout_id, key.name, "failed", unit=key.unit, message=str(error))
+            await self._finish(key, "failed", str(error))
             raise
-        await self.ledger.finish_step(key.rollout_id, key.name, "succeeded", unit=key.unit, message=report.message)
+        await self._finish(key, "succeeded", report.message)
+
+    async def _finish(self, key: StepKey, status: steps.StepEnd, message: str) -> None:
+        await steps.finish(self.ledger, key.rollout_id, key.name, status, detail={"message": message})
 
 
 @contextlib.asynccontextmanager

@@ -25,6 +25,7 @@ from workflows.infrastructure.models import (
     StackLease,
 )
 from workflows.infrastructure.plan import differing_objects
+from workflows.ledger import fencing, rollouts
 from workflows.runtime import Runtime
 from workflows.step_runner import Report, StepKey
 
@@ -42,7 +43,7 @@ class InfrastructureActivities:
         """Take the environment's lease, then keep what would restore it: inputs, exported state, live digests."""
 
         async def work(report: Report) -> SnapshotTaken:
-            token = await self._runtime.ledger.acquire(request.environment, request.rollout_id)
+            token = await fencing.acquire(self._runtime.ledger, request.environment, request.rollout_id)
             engine = self._runtime.engine(request.environment)
             state, live = await asyncio.gather(
                 engine.export_state(), self._runtime.cluster.live_digests(request.environment)
@@ -56,7 +57,6 @@ class InfrastructureActivities:
                 live=live,
             )
             digest = await self._runtime.bodies.put(manifest, request.environment)
-            await self._runtime.ledger.record_snapshot(request.environment, request.rollout_id, digest)
             objects = sum(map(len, live.values()))
             report(f"{objects} objects, {digest[:12]}")
             lease = StackLease(request.environment, request.rollout_id, token)
@@ -73,7 +73,7 @@ class InfrastructureActivities:
             desired = await self._state(request.lease.environment, request.desired_state)
             plan = await self._runtime.engine(request.lease.environment).preview(desired, on_event=report)
             body = await self._runtime.bodies.put(plan, request.lease.environment)
-            await self._runtime.ledger.record_plan(request.lease.rollout_id, body)
+            await rollouts.describe(self._runtime.ledger, request.lease.rollout_id, plan_digest=body)
             report(plan_line(plan))
             return PlanMade(body, plan.creates, plan.updates, plan.replaces, plan.deletes, plan.same)
 
@@ -165,12 +165,12 @@ class InfrastructureActivities:
     async def _fenced(self, lease: StackLease) -> AsyncIterator[None]:
         """Run a block only while this attempt is the newest holder of the environment; else cancel it."""
         holder = f"{lease.rollout_id}#{activity.info().activity_id}.{activity.info().attempt}"
-        token = await self._runtime.ledger.renew(lease.environment, lease.rollout_id, lease.fencing_token, holder)
+        token = await fencing.renew(self._runtime.ledger, lease.environment, lease.rollout_id, holder)
 
         async def watch() -> None:
             while True:
                 await asyncio.sleep(FENCE_INTERVAL_SECONDS)
-                await self._runtime.ledger.check(lease.environment, token)
+                await fencing.check(self._runtime.ledger, lease.environment, token)
 
         async with cancelled_when(watch()):
             yield

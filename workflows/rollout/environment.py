@@ -11,7 +11,7 @@ import asyncio
 from datetime import timedelta
 
 from temporalio import workflow
-from temporalio.exceptions import ActivityError, ApplicationError
+from temporalio.exceptions import ActivityError, ApplicationError, ChildWorkflowError, FailureError
 from temporalio.workflow import ParentClosePolicy
 
 with workflow.unsafe.imports_passed_through():
@@ -19,8 +19,10 @@ with workflow.unsafe.imports_passed_through():
     from workflows.invoke import ActivityCall
     from workflows.rollout.activities import RolloutActivities
     from workflows.rollout.models import (
+        AncestryRequest,
         ChooseRequest,
         Decision,
+        DecisionRecord,
         EnvironmentInput,
         EnvironmentStatus,
         Frozen,
@@ -56,7 +58,7 @@ class EnvironmentWorkflow:
         self._frozen = state.frozen
         self._last = state.last
         self._current: workflow.ChildWorkflowHandle[RolloutWorkflow, RolloutStatus] | None = None
-        self._cancel_requested = False
+        self._submission: Submission | None = None
         self._thawing = False
 
     @workflow.run
@@ -79,9 +81,9 @@ class EnvironmentWorkflow:
         """Queue ``submission``. A rollout that waits for approval gives way to it."""
         if submission not in self._pending:
             self._pending.append(submission)
-        if self._current is not None and submission.kind == "deliver" and submission.commit != self._current_commit():
-            await self._current.signal(RolloutWorkflow.supersede)
-        return Receipt(submission.environment, submission.commit, self._queue_message())
+        message = self._queue_message()
+        await self._supersede_by(submission)
+        return Receipt(submission.environment, submission.commit, message)
 
     @submit.validator
     def _check_submission(self, submission: Submission) -> None:
@@ -91,19 +93,12 @@ class EnvironmentWorkflow:
             raise ApplicationError(f"{submission.commit!r} is not a full commit id", type="Refused")
 
     @workflow.update
-    async def approve(self, decision: Decision) -> Receipt:
-        """Agree to the plan of the rollout under way, by one who may."""
-        current = self._running()
-        await self._call.read(RolloutActivities.check_approval, decision)
-        await current.signal(RolloutWorkflow.approve, decision)
-        return Receipt(self._state.environment, "", f"{current.id} approved by {decision.by}")
-
-    @workflow.update
     async def cancel(self, decision: Decision) -> Receipt:
         """Stop the rollout under way; what it did is restored."""
         current = self._running()
-        await self._call.read(RolloutActivities.record_decision, decision)
-        self._cancel_requested = True
+        await self._call.read(
+            RolloutActivities.record_decision, DecisionRecord(self._state.environment, "cancel", decision)
+        )
         current.cancel()
         return Receipt(self._state.environment, "", f"{current.id} is being cancelled and restored")
 
@@ -115,10 +110,14 @@ class EnvironmentWorkflow:
             raise ApplicationError(f"{self._state.environment} is not waiting for an operator", type="Refused")
         self._thawing = True
         try:
-            await self._restore_again(frozen.restore, decision)
+            if frozen.restore is not None:
+                await self._restore_again(frozen.restore)
+            await self._call.read(RolloutActivities.thaw, Thawed(self._state.environment, frozen.restore, decision))
+            self._frozen = None
         finally:
             self._thawing = False
-        return Receipt(self._state.environment, "", "restored and verified; deliveries go on")
+        done = "restored and verified" if frozen.restore is not None else "taken as it is, on your word"
+        return Receipt(self._state.environment, "", f"{done}; deliveries go on")
 
     @workflow.query
     def status(self) -> EnvironmentStatus:
@@ -130,6 +129,18 @@ class EnvironmentWorkflow:
             frozen_reason=self._frozen.reason if self._frozen else "",
             last=self._last,
         )
+
+    async def _supersede_by(self, submission: Submission) -> None:
+        """Let a rollout that waits for approval give way to a newer commit."""
+        current, under_way = self._current, self._submission
+        if current is None or under_way is None or submission.kind != "deliver" or under_way.kind != "deliver":
+            return
+        try:
+            request = AncestryRequest(older=under_way.commit, newer=submission.commit)
+            if await self._call.read(RolloutActivities.is_newer, request):
+                await current.signal(RolloutWorkflow.supersede)
+        except FailureError as error:  # queued all the same: it is delivered after the one under way
+            workflow.logger.warning("cannot supersede %s: %s", current.id, failure_of("submit", error).message)
 
     async def _choose(self) -> Submission | None:
         """The next submission; the newest wins. Submissions that come meanwhile stay queued."""
@@ -155,12 +166,16 @@ class EnvironmentWorkflow:
         )
         try:
             self._last = await self._current
+        except ChildWorkflowError as error:
+            why = failure_of("rollout", error).message
+            self._frozen = Frozen(f"{rollout_id} ended without a result ({why}): its state is unknown")
+            return
         finally:
             self._current = None
-        if self._last.outcome == "needs-operator" and self._last.restore is not None:
+        if self._last.outcome == "needs-operator":
             self._frozen = Frozen(self._last.failure, self._last.restore)
 
-    async def _restore_again(self, request: RestoreInput, decision: Decision) -> None:
+    async def _restore_again(self, request: RestoreInput) -> None:
         restore_id = f"{request.rollout_id}-restore-{workflow.uuid4().hex[:6]}"
         result = await workflow.execute_child_workflow(
             RestoreWorkflow.run, request, id=restore_id, parent_close_policy=ParentClosePolicy.ABANDON
@@ -168,16 +183,11 @@ class EnvironmentWorkflow:
         if not result.verified:
             message = f"the restore failed again at {result.failed_step}: {result.failure}"
             raise ApplicationError(message, type="RestoreFailed", non_retryable=True)
-        await self._call.read(RolloutActivities.thaw, Thawed(request, decision))
-        self._frozen = None
 
     def _running(self) -> workflow.ChildWorkflowHandle[RolloutWorkflow, RolloutStatus]:
         if self._current is None:
             raise ApplicationError(f"no rollout is under way in {self._state.environment}", type="Refused")
         return self._current
-
-    def _current_commit(self) -> str:
-        return self._submission.commit if self._current else ""
 
     def _queue_message(self) -> str:
         if self._frozen is not None:

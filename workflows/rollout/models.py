@@ -32,8 +32,8 @@ class Submission:
     """A wish to bring ``environment`` to ``commit`` (a full commit id).
 
     For a rollback an empty ``commit`` means: the last good one before the
-    delivered one. ``retry_quarantined`` is a person's word to try a
-    quarantined commit again.
+    delivered one. ``force`` is a person's word to deliver a
+    commit although it is quarantined or the branch was rewritten.
     """
 
     environment: str
@@ -41,7 +41,7 @@ class Submission:
     requested_by: str
     source: Source
     kind: RolloutKind = "deliver"
-    retry_quarantined: bool = False
+    force: bool = False
 
 
 @dataclass(frozen=True)
@@ -60,6 +60,23 @@ class Decision:
     by: str
     rollout_id: str = ""
     reason: str = ""
+
+
+@dataclass(frozen=True)
+class DecisionRecord:
+    """A decision to be written into the audit trail."""
+
+    environment: str
+    action: str
+    decision: Decision
+
+
+@dataclass(frozen=True)
+class AncestryRequest:
+    """Does ``newer`` contain ``older``, and is it another commit?"""
+
+    older: str
+    newer: str
 
 
 @dataclass(frozen=True)
@@ -106,7 +123,7 @@ class Validated:
     base_commit: str | None
     base_state: str | None
     desired_state: str
-    change_set: str
+    delivery: str
     changed_units: int
     summary: str
     changed_services: list[str] = field(default_factory=list)
@@ -116,13 +133,14 @@ class Validated:
 
 @dataclass(frozen=True)
 class TestRequest:
-    """Run the post-deployment tests that ``desired_state`` (a digest) was declared with."""
+    """Run the post-deployment tests that were declared at the commit; ``delivery`` is the digest of its body."""
 
     __test__ = False  # not a test class, whatever its name looks like to pytest
 
     environment: str
     rollout_id: str
     commit: str
+    delivery: str
 
 
 @dataclass(frozen=True)
@@ -145,6 +163,7 @@ class FinishRequest:
     validated: Validated | None = None
     failure: str = ""
     failed_step: str = ""
+    error_type: str = ""
     snapshot: str = ""
     restore_verified: bool = False
 
@@ -207,16 +226,17 @@ class RolloutStatus:
 class Thawed:
     """An operator's restore succeeded; the environment accepts deliveries again."""
 
-    restore: RestoreInput
+    environment: str
+    restore: RestoreInput | None
     decision: Decision
 
 
 @dataclass(frozen=True)
 class Frozen:
-    """Why an environment accepts nothing until an operator acts."""
+    """Why an environment accepts nothing until an operator acts; without ``restore`` the state is unknown."""
 
     reason: str
-    restore: RestoreInput
+    restore: RestoreInput | None = None
 
 
 @dataclass(frozen=True)

@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import timedelta
 
 from temporalio import workflow
-from temporalio.exceptions import ApplicationError
+from temporalio.exceptions import ActivityError, ApplicationError
 from temporalio.workflow import ChildWorkflowCancellationType, ParentClosePolicy
 
 with workflow.unsafe.imports_passed_through():
-    from workflows.guarded import Failure, GuardedOutcome, NothingToChange, Step, finish_despite_cancellation, guarded_change
+    from workflows.guarded import (
+        Failure,
+        GuardedOutcome,
+        NothingToChange,
+        Step,
+        failure_of,
+        finish_despite_cancellation,
+        guarded_change,
+    )
     from workflows.infrastructure.activities import InfrastructureActivities
     from workflows.infrastructure.models import ApplyRequest, PlanRequest, SnapshotRequest, SnapshotTaken
     from workflows.invoke import ActivityCall
@@ -18,8 +27,11 @@ with workflow.unsafe.imports_passed_through():
     from workflows.rollout.models import (
         DELIVERY_STEPS,
         Decision,
+        DecisionRecord,
+        Finished,
         FinishRequest,
         Outcome,
+        Receipt,
         RestoreInput,
         RestoreResult,
         RolloutInput,
@@ -31,6 +43,8 @@ with workflow.unsafe.imports_passed_through():
     from workflows.rollout.restore import RestoreWorkflow
     from workflows.services.activities import ServiceActivities
     from workflows.services.models import DeployRequest
+
+PAUSE_AFTER_FAILED_RECORD_SECONDS = 30
 
 
 @workflow.defn
@@ -46,6 +60,7 @@ class RolloutWorkflow:
         self._snapshot: SnapshotTaken | None = None
         self._approved_by = ""
         self._stopped: Outcome | None = None
+        self._error_type = ""
         self._status = RolloutStatus(
             rollout_id=workflow.info().workflow_id,
             environment=submission.environment,
@@ -77,7 +92,7 @@ class RolloutWorkflow:
             return await self._end("nothing-to-change", None)
         if outcome.failure is None:
             return self._close("delivered")
-        self._status.failure, self._status.failed_step = outcome.failure.message, outcome.failure.step
+        self._note(outcome.failure)
         return await self._end(self._outcome_of(outcome), outcome.restored)
 
     @workflow.query
@@ -85,10 +100,21 @@ class RolloutWorkflow:
         """The rollout as it stands."""
         return self._status
 
-    @workflow.signal
-    def approve(self, decision: Decision) -> None:
-        """A person agrees to the plan; who may is checked before the signal is sent."""
+    @workflow.update
+    async def approve(self, decision: Decision) -> Receipt:
+        """Agree to the plan; what was approved is applied next."""
+        record = DecisionRecord(self._status.environment, "approve", decision)
+        await self._call.read(RolloutActivities.record_decision, record)
         self._approved_by = decision.by
+        return Receipt(self._status.environment, self._status.commit, f"approved by {decision.by}")
+
+    @approve.validator
+    def _check_approval(self, decision: Decision) -> None:
+        if not self._status.waiting_for_approval:
+            raise ApplicationError(f"{self._status.rollout_id} is not waiting for approval", type="Refused")
+        if self._status.approvers and decision.by not in self._status.approvers:
+            allowed = ", ".join(self._status.approvers)
+            raise ApplicationError(f"{decision.by} may not approve; these may: {allowed}", type="Refused")
 
     @workflow.signal
     def supersede(self) -> None:
@@ -156,7 +182,8 @@ class RolloutWorkflow:
         return f"{len(ready.services)} workload(s) ready"
 
     async def _test(self) -> str:
-        request = TestRequest(self._status.environment, self._status.rollout_id, self._known().commit)
+        validated = self._known()
+        request = TestRequest(self._status.environment, self._status.rollout_id, validated.commit, validated.delivery)
         passed = await self._call.apply(RolloutActivities.run_tests, request)
         return f"{len(passed.names)} test(s) passed"
 
@@ -166,7 +193,8 @@ class RolloutWorkflow:
 
     async def _restore(self, failure: Failure) -> RestoreResult:
         """Start the restore as a child that outlives us, and await it whatever happens to us."""
-        self._status.phase, self._status.failure, self._status.failed_step = "restoring", failure.message, failure.step
+        self._note(failure)
+        self._status.phase = "restoring"
         self._status.restore_id = f"{self._status.rollout_id}-restore"
         self._status.restore = self._restore_input()
         return await workflow.execute_child_workflow(
@@ -189,6 +217,10 @@ class RolloutWorkflow:
             timeouts=self._request.timeouts,
         )
 
+    def _note(self, failure: Failure) -> None:
+        self._status.failure, self._status.failed_step = failure.message, failure.step
+        self._error_type = failure.error_type
+
     def _outcome_of(self, outcome: GuardedOutcome[RestoreResult]) -> Outcome:
         failure, restored = outcome.failure, outcome.restored
         assert failure is not None  # noqa: S101 - only called for a failure
@@ -207,9 +239,18 @@ class RolloutWorkflow:
         if restored is not None and not restored.verified:
             self._status.failure += f"; the restore failed at {restored.failed_step}: {restored.failure}"
         request = self._finish_request(outcome, restore_verified=restored is not None and restored.verified)
-        finished = await finish_despite_cancellation(self._call.read(RolloutActivities.finish, request))
+        finished = await finish_despite_cancellation(self._finish_at_last(request))
         self._status.revert_branch = finished.revert_branch
         return self._close(outcome)
+
+    async def _finish_at_last(self, request: FinishRequest) -> Finished:
+        """Record the end, however long the ledger is away: without it nobody would know the state."""
+        while True:
+            try:
+                return await self._call.read(RolloutActivities.finish, request)
+            except ActivityError as error:
+                workflow.logger.warning("cannot record the end: %s", failure_of("status", error).message)
+                await asyncio.sleep(PAUSE_AFTER_FAILED_RECORD_SECONDS)
 
     def _close(self, outcome: Outcome) -> RolloutStatus:
         self._status.phase, self._status.outcome = "ended", outcome
@@ -224,6 +265,7 @@ class RolloutWorkflow:
             validated=self._validated,
             failure=self._status.failure,
             failed_step=self._status.failed_step,
+            error_type=self._error_type,
             snapshot=self._snapshot.snapshot if self._snapshot else "",
             restore_verified=restore_verified,
         )

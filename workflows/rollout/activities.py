@@ -1,0 +1,145 @@
+"""The steps of a rollout that touch no stack: what to deliver, what it means, whether it works, how it ended."""
+
+from __future__ import annotations
+
+from temporalio import activity
+
+from policies.change_set import diff
+from policies.desired_state import DesiredState
+from workflows.bodies import DeliveryBody
+from workflows.ledger import audit, environments, fencing, rollouts
+from workflows.ledger.models import AuditEntry, NewRollout
+from workflows.rollout import ending, intention, post_deployment
+from workflows.rollout.models import (
+    AncestryRequest,
+    Choice,
+    ChooseRequest,
+    DecisionRecord,
+    Finished,
+    FinishRequest,
+    TestRequest,
+    TestsPassed,
+    Thawed,
+    Validated,
+    ValidateRequest,
+)
+from workflows.rollout.plan import changed_services, summary_of
+from workflows.runtime import Runtime
+from workflows.step_runner import Report, StepKey
+
+
+class RolloutActivities:
+    """Activities of the environment's and the rollout's workflow."""
+
+    def __init__(self, runtime: Runtime) -> None:
+        self._runtime = runtime
+
+    @activity.defn
+    async def choose(self, request: ChooseRequest) -> Choice:
+        """The submission to deliver next. What it contains, and what must not be delivered, is settled."""
+        return await intention.choose(self._runtime, request)
+
+    @activity.defn
+    async def is_newer(self, request: AncestryRequest) -> bool:
+        """Whether ``newer`` is another commit than ``older`` and contains it."""
+        await self._runtime.mirror.fetch()
+        return request.older != request.newer and await self._runtime.mirror.is_ancestor(request.older, request.newer)
+
+    @activity.defn
+    async def record_decision(self, record: DecisionRecord) -> None:
+        """Write a person's decision into the audit trail, once however often it is asked."""
+        info = activity.info()
+        entry = AuditEntry(
+            key=f"{record.action}:{info.workflow_id}:{info.workflow_run_id}:{info.activity_id}",
+            actor=audit.escape_name(record.decision.by),
+            source="cli",
+            action=f"rollout.{record.action}",
+            environment=record.environment,
+            detail={"rollout_id": record.decision.rollout_id, "reason": record.decision.reason},
+        )
+        await audit.append(self._runtime.ledger, entry)
+
+    @activity.defn
+    async def validate(self, request: ValidateRequest) -> Validated:
+        """Read the commit, refuse what must not be delivered, and find what would change."""
+        runtime, submission = self._runtime, request.submission
+        target = await intention.target_of(runtime, submission)
+        base = await environments.find(runtime.ledger, submission.environment)
+        base_state = base.delivered_state_digest if base else None
+        base_commit = base.delivered_commit if base else None
+        new = NewRollout(
+            id=request.rollout_id,
+            environment=submission.environment,
+            kind=submission.kind,
+            commit=target,
+            requested_by=audit.escape_name(submission.requested_by),
+            source=submission.source,
+            base_commit=base_commit,
+        )
+        await rollouts.start(runtime.ledger, new)
+
+        async def work(report: Report) -> Validated:
+            await intention.check_deliverable(runtime, submission, target, base_commit)
+            previous = await self._state(submission.environment, base_state)
+            desired, rules = await intention.read_commit(runtime, target, submission.environment, previous)
+            change_set = diff(previous, desired)
+            body = DeliveryBody(environment=rules, change_set=change_set)
+            validated = Validated(
+                commit=target,
+                base_commit=base_commit,
+                base_state=base_state,
+                desired_state=await runtime.bodies.put(desired, submission.environment),
+                delivery=await runtime.bodies.put(body, submission.environment),
+                changed_units=len(change_set.changes),
+                summary=summary_of(change_set),
+                changed_services=changed_services(change_set),
+                approvers=list(rules.approval.approvers) if rules.approval.required else None,
+                approval_timeout_hours=rules.approval.timeout_hours,
+            )
+            await ending.record_change_set(runtime, request.rollout_id, validated)
+            report(validated.summary)
+            return validated
+
+        key = StepKey(request.rollout_id, submission.environment, "validate", f"{target}@{base_state or 'nothing'}")
+        return await runtime.steps.run(key, Validated, work)
+
+    @activity.defn
+    async def run_tests(self, request: TestRequest) -> TestsPassed:
+        """Run the environment's post-deployment tests in order. Raises PostDeploymentTestFailed at the first that fails."""
+
+        async def work(report: Report) -> TestsPassed:
+            body = await self._runtime.bodies.get(request.delivery, DeliveryBody, request.environment)
+            passed: list[str] = []
+            for test in body.environment.post_deployment_tests:
+                report(f"{test.name} ({len(passed) + 1}/{len(body.environment.post_deployment_tests)})")
+                await post_deployment.run(self._runtime.cluster, test, body.environment, request.commit)
+                passed.append(test.name)
+            report(f"{len(passed)} test(s) passed")
+            return TestsPassed(passed)
+
+        key = StepKey(request.rollout_id, request.environment, "test", request.delivery)
+        return await self._runtime.steps.run(key, TestsPassed, work)
+
+    @activity.defn
+    async def finish(self, request: FinishRequest) -> Finished:
+        """Write the end of the rollout and what follows: units, quarantine, revert branch, pruned snapshots."""
+        return await ending.finish(self._runtime, request)
+
+    @activity.defn
+    async def thaw(self, request: Thawed) -> None:
+        """Let a frozen environment accept deliveries again, on an operator's word."""
+        await environments.unfreeze(
+            self._runtime.ledger,
+            request.environment,
+            actor=audit.escape_name(request.decision.by),
+            source="cli",
+            reason=request.decision.reason,
+        )
+        if request.restore is not None:
+            token = request.restore.fencing_token
+            await fencing.acquire(self._runtime.ledger, request.environment, f"{request.restore.rollout_id}#thaw-{token}")
+
+    async def _state(self, environment: str, digest: str | None) -> DesiredState | None:
+        if digest is None:
+            return None
+        return await self._runtime.bodies.get(digest, DesiredState, environment)

@@ -1,0 +1,182 @@
+"""How a rollout ends in the ledger, and what follows from each kind of end."""
+
+from __future__ import annotations
+
+from policies.change_set import UnitChange
+from workflows.bodies import DeliveryBody
+from workflows.clients import git
+from workflows.errors import AdxValidationError
+from workflows.ledger import audit, environments, fencing, quarantine, rollouts, units
+from workflows.ledger.errors import RolloutNotFound
+from workflows.ledger.models import NewRollout, UnitStatus
+from workflows.ledger.units import UnitState
+from workflows.rollout.housekeeping import prune_bodies
+from workflows.rollout.models import Finished, FinishRequest, Validated
+from workflows.runtime import Runtime
+from workflows.telemetry.metrics import count_rollout
+
+# Ends after which the same commit would only end the same way again.
+_QUARANTINING = ("restored", "cancelled", "needs-operator")
+_NEVER_DELIVERABLE = ("RolloutRefused", "DeclarationError")
+
+
+async def record_change_set(runtime: Runtime, rollout_id: str, validated: Validated) -> None:
+    """Let `adx show` name what the rollout is about, and retention find its bodies."""
+    change_set = {
+        "summary": validated.summary,
+        "changed_units": validated.changed_units,
+        "changed_services": list(validated.changed_services),
+        "desired_state": validated.desired_state,
+        "delivery": validated.delivery,
+    }
+    await rollouts.describe(runtime.ledger, rollout_id, change_set=change_set)
+
+
+async def finish(runtime: Runtime, request: FinishRequest) -> Finished:
+    """Write the end. Every part may be repeated; the rollout's own row is written last."""
+    await _ensure_started(runtime, request)
+    branch = ""
+    if request.outcome in ("delivered", "nothing-to-change"):
+        await _record_delivered(runtime, request)
+    else:
+        branch = await _record_not_delivered(runtime, request)
+    await _finish_rollout(runtime, request)
+    count_rollout(request.submission.environment, request.outcome)
+    return Finished(branch)
+
+
+async def _ensure_started(runtime: Runtime, request: FinishRequest) -> None:
+    """A rollout refused before its commit was even known has no row yet."""
+    try:
+        await rollouts.find(runtime.ledger, request.rollout_id)
+    except RolloutNotFound:
+        submission = request.submission
+        new = NewRollout(
+            id=request.rollout_id,
+            environment=submission.environment,
+            kind=submission.kind,
+            commit=submission.commit or "unknown",
+            requested_by=audit.escape_name(submission.requested_by),
+            source=submission.source,
+        )
+        await rollouts.start(runtime.ledger, new)
+
+
+async def _record_delivered(runtime: Runtime, request: FinishRequest) -> None:
+    validated = _required(request)
+    environment = request.submission.environment
+    token = await fencing.renew(runtime.ledger, environment, request.rollout_id, f"{request.rollout_id}#end")
+    if request.outcome == "delivered":
+        await _record_units(runtime, request, token, "applied")
+    await environments.record_delivered(
+        runtime.ledger,
+        environment,
+        commit=validated.commit,
+        state_digest=validated.desired_state,
+        snapshot=request.snapshot or None,
+        fencing_token=token,
+    )
+    if request.submission.force:
+        await quarantine.lift(
+            runtime.ledger, environment, validated.commit, actor=request.submission.requested_by, source="cli"
+        )
+    if request.submission.kind == "rollback" and validated.base_commit:
+        reason = f"rolled back by {request.submission.requested_by}"
+        await quarantine.add(
+            runtime.ledger, environment, validated.base_commit, reason=reason, rollout_id=request.rollout_id
+        )
+    await prune_bodies(runtime, environment, validated.delivery)
+
+
+async def _record_not_delivered(runtime: Runtime, request: FinishRequest) -> str:
+    environment, validated = request.submission.environment, request.validated
+    if request.outcome == "needs-operator":
+        reason = f"{request.rollout_id}: {request.failure}"
+        await environments.freeze(runtime.ledger, environment, reason=reason, rollout_id=request.rollout_id)
+    if validated is not None and request.fencing_token:
+        status: UnitStatus = "restored" if request.restore_verified else "frozen"
+        token = await fencing.renew(runtime.ledger, environment, request.rollout_id, f"{request.rollout_id}#end")
+        await _record_units(runtime, request, token, status)
+    if not _is_to_be_quarantined(request):
+        return ""
+    commit = validated.commit if validated else request.submission.commit
+    await quarantine.add(
+        runtime.ledger, environment, commit, reason=_reason(request), rollout_id=request.rollout_id
+    )
+    return await _prepare_revert(runtime, request)
+
+
+async def _record_units(runtime: Runtime, request: FinishRequest, token: int, status: UnitStatus) -> None:
+    validated = _required(request)
+    body = await runtime.bodies.get(validated.delivery, DeliveryBody, request.submission.environment)
+    states = [_unit_state(change, status) for change in body.change_set.changes]
+    await units.record(
+        runtime.ledger, request.submission.environment, request.rollout_id, states, fencing_token=token
+    )
+
+
+def _unit_state(change: UnitChange, status: UnitStatus) -> UnitState:
+    """Applied: as after the change. Restored or frozen: as before it."""
+    unit = change.after if status == "applied" else change.before
+    if unit is None:
+        other = change.before or change.after
+        commit = other.commit if other else ""
+        return UnitState(unit=change.unit, status="removed" if status != "frozen" else status, digest=None, commit=commit)
+    return UnitState(unit=change.unit, status=status, digest=unit.digest, commit=unit.commit)
+
+
+def _is_to_be_quarantined(request: FinishRequest) -> bool:
+    """A rollback's target was good once; a quarantined commit is not quarantined anew; a broken one never gets better."""
+    if request.submission.kind == "rollback" or not request.submission.commit:
+        return False
+    return request.outcome in _QUARANTINING or (
+        request.outcome in ("refused", "failed") and request.error_type in _NEVER_DELIVERABLE
+    )
+
+
+def _reason(request: FinishRequest) -> str:
+    if request.outcome == "cancelled":
+        return f"cancelled during {request.failed_step}"
+    return f"failed at {request.failed_step}: {request.failure}"
+
+
+async def _prepare_revert(runtime: Runtime, request: FinishRequest) -> str:
+    """Push a branch that reverts the failed commit's declarations; empty where that is not possible."""
+    validated = request.validated
+    if validated is None or validated.base_commit is None or request.outcome != "restored":
+        return ""
+    branch = f"adx/revert-{request.submission.environment}-{validated.commit[:12]}"
+    revert = git.Revert(
+        bad=validated.commit,
+        good=validated.base_commit,
+        branch=branch,
+        message=f"Revert {validated.commit[:12]}: {request.failed_step} failed in {request.submission.environment}",
+    )
+    try:
+        await git.push_revert(runtime.mirror.path, revert)
+    except AdxValidationError as error:
+        entry = f"no revert branch: {error}"
+        await rollouts.describe(runtime.ledger, request.rollout_id, change_set={"summary": validated.summary, "note": entry})
+        return ""
+    return branch
+
+
+async def _finish_rollout(runtime: Runtime, request: FinishRequest) -> None:
+    failure = {"step": request.failed_step, "message": request.failure} if request.failure else None
+    was_restored = request.outcome not in ("delivered", "nothing-to-change") and bool(request.snapshot)
+    base = request.validated.base_commit if request.validated else None
+    await rollouts.finish(
+        runtime.ledger,
+        request.rollout_id,
+        request.outcome,
+        failure=failure,
+        restored_to=(base or "nothing") if was_restored else None,
+        restore_verified=request.restore_verified if was_restored else None,
+    )
+
+
+def _required(request: FinishRequest) -> Validated:
+    if request.validated is None:
+        raise AdxValidationError(f"{request.rollout_id} ended as {request.outcome} without having been validated")
+    return request.validated
+
