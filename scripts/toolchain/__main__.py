@@ -1,0 +1,61 @@
+"""``python -m scripts.toolchain``: list, build or find the tools."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+
+from rich.console import Console
+from rich.table import Table
+
+from scripts.errors import ScriptError
+from scripts.progress import reporter
+from scripts.toolchain import Toolchain, doctor, resolve
+from scripts.toolchain.recipe import names
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run one command; 0 when it worked, 1 after an expected error, 2 for a wrong command line."""
+    parsed = _parser().parse_args(arguments)
+    try:
+        if parsed.command == "build":
+            _build(parsed.names or names())
+        elif parsed.command == "path":
+            print(*(resolve(name).path for name in parsed.names), sep="\n")
+        else:
+            Console(soft_wrap=True).print(_table())
+    except ScriptError as error:
+        print(f"error: {error}", file=sys.stderr)
+        print(f"next: {error.next_step}", file=sys.stderr)
+        return error.exit_code
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m scripts.toolchain", description=__doc__)
+    commands = parser.add_subparsers(dest="command")
+    commands.add_parser("list", help="every tool, its version and where it comes from (the default)")
+    build = commands.add_parser("build", help="build what is neither on PATH nor in the cache")
+    build.add_argument("names", nargs="*", metavar="NAME", help="all tools when none is named")
+    path = commands.add_parser("path", help="print where a tool is, building it if need be")
+    path.add_argument("names", nargs="+", metavar="NAME")
+    return parser
+
+
+def _build(chosen: list[str]) -> None:
+    with reporter() as progress:
+        toolchain = Toolchain(reporter=progress)
+        for name in chosen:
+            tool = toolchain.resolve(name)
+            progress.note(f"{tool.name} {tool.version} ({tool.source}): {tool.path}")
+
+
+def _table() -> Table:
+    table = Table("tool", "version", "from", "path", "note", box=None)
+    for row in doctor():
+        table.add_row(row.tool, row.version, row.source, str(row.path or ""), row.note)
+    return table
+
+
+if __name__ == "__main__":
+    sys.exit(main())
