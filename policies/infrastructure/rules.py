@@ -1,0 +1,141 @@
+"""What must hold of an environment that its JSON Schema cannot say."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from urllib.parse import urlsplit
+
+from policies.addresses import why_host_is_refused
+from policies.declarations import Declarations, EnvironmentDeclarations
+from policies.findings import (
+    Finding,
+    Rule,
+    environment_file,
+    environment_rule,
+    repeated,
+    repository_rule,
+    suggestion,
+)
+from policies.infrastructure.spec import PostDeploymentTest
+
+_DOCUMENT = "environment"
+_RESERVED_NAMESPACES = frozenset({"default", "kube-system", "kube-public", "kube-node-lease"})
+
+
+@environment_rule("infrastructure.name-matches-folder")
+def name_matches_folder(environment: str, declared: EnvironmentDeclarations) -> Iterator[Finding]:
+    """The name in the document is the name of its folder."""
+    if declared.environment.name != environment:
+        yield _finding(
+            environment,
+            "name",
+            f"the environment calls itself {declared.environment.name}, its folder is {environment}",
+            f"write {environment}, or rename the folder",
+        )
+
+
+@environment_rule("infrastructure.namespace-reserved")
+def namespace_is_not_reserved(environment: str, declared: EnvironmentDeclarations) -> Iterator[Finding]:
+    """Kubernetes' own namespaces stay Kubernetes' own."""
+    namespace = declared.environment.namespace
+    if namespace in _RESERVED_NAMESPACES or namespace.startswith("kube-"):
+        fix = f"choose a namespace of the platform's own, such as platform-{environment}"
+        yield _finding(environment, "namespace", f"the namespace {namespace} belongs to Kubernetes", fix)
+
+
+@repository_rule("infrastructure.namespace-owner")
+def namespace_has_one_owner(declarations: Declarations) -> Iterator[Finding]:
+    """No two environments share a namespace."""
+    names = sorted(declarations.environments)
+    namespaces = [declarations.environments[name].environment.namespace for name in names]
+    for index, namespace, first in repeated(namespaces):
+        what = f"the namespace {namespace} already belongs to the environment {names[first]}"
+        yield _finding(names[index], "namespace", what, "give each environment a namespace of its own")
+
+
+@environment_rule("infrastructure.approvers")
+def approval_names_approvers(environment: str, declared: EnvironmentDeclarations) -> Iterator[Finding]:
+    """Where approval is required, somebody can give it."""
+    approval = declared.environment.approval
+    if approval.required and not approval.approvers:
+        what = "approval is required, but nobody may give it"
+        yield _finding(environment, "approval.approvers", what, "list at least one approver, or set required to false")
+
+
+@environment_rule("infrastructure.test-name")
+def test_names_are_unique(environment: str, declared: EnvironmentDeclarations) -> Iterator[Finding]:
+    """Each post-deployment test has a name of its own."""
+    for index, name, first in repeated(test.name for test in declared.environment.post_deployment_tests):
+        path = f"post_deployment_tests[{index}].name"
+        what = f"the name {name} is already taken by post_deployment_tests[{first}]"
+        yield _finding(environment, path, what, "give each test a name of its own")
+
+
+@environment_rule("infrastructure.test-kind")
+def tests_have_one_kind(environment: str, declared: EnvironmentDeclarations) -> Iterator[Finding]:
+    """Each post-deployment test is of exactly one kind."""
+    for index, test in enumerate(declared.environment.post_deployment_tests):
+        kinds = _kinds(test)
+        if len(kinds) != 1:
+            what = f"the test {test.name} has {' and '.join(kinds) if kinds else 'nothing to test'}"
+            fix = "set exactly one of workload_ready, http_check and command"
+            yield _finding(environment, f"post_deployment_tests[{index}]", what, fix)
+
+
+@environment_rule("infrastructure.test-service")
+def tests_name_known_services(environment: str, declared: EnvironmentDeclarations) -> Iterator[Finding]:
+    """A workload that must be ready is a service of the environment."""
+    known = {service.name for service in declared.services.services}
+    for index, test in enumerate(declared.environment.post_deployment_tests):
+        if test.workload_ready is not None and test.workload_ready.service not in known:
+            service = test.workload_ready.service
+            path = f"post_deployment_tests[{index}].workload_ready.service"
+            what = f"the environment {environment} has no service {service}"
+            yield _finding(environment, path, what, suggestion(service, known, "name a service of services.yaml"))
+
+
+@environment_rule("infrastructure.http-check-address")
+def http_checks_ask_permitted_addresses(environment: str, declared: EnvironmentDeclarations) -> Iterator[Finding]:
+    """An HTTP check asks neither a metadata service nor with a password in its address."""
+    for index, test in enumerate(declared.environment.post_deployment_tests):
+        refusal = _refusal(test.http_check.url) if test.http_check is not None else None
+        if refusal is not None:
+            yield _finding(environment, f"post_deployment_tests[{index}].http_check.url", *refusal)
+
+
+def _refusal(url: str) -> tuple[str, str] | None:
+    """What is wrong with ``url`` and what would be right; never prints it, as it may hold a password."""
+    try:
+        parts = urlsplit(url)
+        host, has_credentials, _ = parts.hostname, "@" in parts.netloc, parts.port
+    except ValueError:
+        return "the address cannot be read", "write it as https://host/path"
+    if has_credentials:
+        return "the address holds a user name or a password", "ask an address that needs neither"
+    if not host or "\\" in url:
+        return "the address names no host", "write it as https://host/path"
+    refusal = why_host_is_refused(host)
+    if refusal is not None:
+        return f"the host {host} may not be asked: {refusal}", "ask the service by its own name"
+    return None
+
+
+def _kinds(test: PostDeploymentTest) -> list[str]:
+    kinds = {"workload_ready": test.workload_ready, "http_check": test.http_check, "command": test.command}
+    return [name for name, value in kinds.items() if value is not None]
+
+
+def _finding(environment: str, path: str, what: str, fix: str) -> Finding:
+    return Finding(file=environment_file(environment, _DOCUMENT), path=path, what=what, fix=fix)
+
+
+RULES: tuple[Rule, ...] = (
+    name_matches_folder,
+    namespace_is_not_reserved,
+    namespace_has_one_owner,
+    approval_names_approvers,
+    test_names_are_unique,
+    tests_have_one_kind,
+    tests_name_known_services,
+    http_checks_ask_permitted_addresses,
+)
