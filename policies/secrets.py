@@ -37,7 +37,7 @@ _SHAPES: tuple[tuple[str, str, re.Pattern[str]], ...] = (
 )
 
 _WORDS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+")
-_SECRET_STEMS = ("password", "passwd", "passphrase", "secret", "credential", "apikey", "privatekey")
+_SECRET_STEMS = ("password", "passwd", "passphrase", "secret", "credential", "apikey", "privatekey", "authorization")
 _SECRET_ENDINGS = ("token", "pwd")
 _SECRET_PAIRS = frozenset({("private", "key"), ("api", "key"), ("access", "key"), ("signing", "key"), ("auth", "key")})
 # A key that ends so is about a secret without being one.
