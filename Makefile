@@ -1,0 +1,55 @@
+# What a person types. Thin: the work is in `adx`, pytest and scripts/.
+# Variables: PYTHON (which Python makes the environment), ONLY (a benchmark's name or part of it), ARGS (for pytest).
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+ARGS   ?=
+
+.DEFAULT_GOAL := help
+.PHONY: help setup tools check format test bench demo stop lock clean
+
+help: ## show this list
+	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | awk -F'\t' '{printf "  make %-8s %s\n", $$1, $$2}'
+
+setup: $(VENV)/.installed ## Python environment with hash-locked dependencies
+
+$(VENV)/.installed: pyproject.toml requirements/dev.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "ADX needs Python 3.11 or newer; run: make PYTHON=python3.11 …")'
+	@echo "installing Python dependencies into $(VENV)"
+	@$(PYTHON) -m venv $(VENV)
+	@$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes --requirement requirements/dev.txt
+	@$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@
+
+tools: setup ## external programs: found on PATH, in the cache, or built once (about 25 minutes on 2 cores)
+	@$(BIN)/python -m scripts.toolchain build
+
+check: setup ## formatting, lint, types, import contracts
+	@$(BIN)/ruff format --check .
+	@$(BIN)/ruff check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+
+format: setup ## format and mend what can be mended
+	@$(BIN)/ruff format .
+	@$(BIN)/ruff check --fix .
+
+test: tools ## all tests, on real parts
+	@$(BIN)/pytest -n auto --dist worksteal $(ARGS)
+
+bench: tools ## measure, print a table, write docs/benchmarks/results.json
+	@$(BIN)/python -m scripts.bench $(if $(ONLY),--only $(ONLY))
+
+demo: tools ## the main job in one terminal: a good merge delivered, a bad one restored
+	@$(BIN)/python -m scripts.demo
+
+stop: setup ## end the local stack
+	@$(BIN)/adx down
+
+lock: setup ## resolve the dependencies anew (hashes only, no addresses)
+	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header pyproject.toml --output-file requirements/runtime.txt
+	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --group dev pyproject.toml --output-file requirements/dev.txt
+
+clean: ## remove the environment and all local state (not the cache of external programs)
+	@if [ -x $(BIN)/adx ]; then $(BIN)/adx down; fi
+	@rm -rf $(VENV) .adx .pytest_cache .mypy_cache .ruff_cache .hypothesis
