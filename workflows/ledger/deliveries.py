@@ -1,7 +1,7 @@
 """Webhook deliveries seen before, so that a replay is refused.
 
-A receiver that remembered a delivery but could not pass it on calls
-``forget``; one that died in between is covered by the poller.
+A receiver passes a delivery on first and remembers it second: what is lost in
+between is passed on twice, which is harmless, rather than never.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ def new_receipt() -> str:
     return uuid.uuid4().hex
 
 
-async def remember(ledger: Ledger, delivery_id: str, *, event: str, receipt: str | None = None) -> bool:
+async def remember(ledger: Ledger, delivery_id: str, event: str, *, receipt: str | None = None) -> bool:
     """True the first time ``delivery_id`` is seen.
 
     A call that is repeated because its answer was lost passes the same
@@ -35,10 +35,11 @@ async def remember(ledger: Ledger, delivery_id: str, *, event: str, receipt: str
         return bool((await connection.execute(chosen)).scalar_one() == own)
 
 
-async def forget(ledger: Ledger, delivery_id: str) -> None:
-    """The delivery could not be passed on: accept it when it is sent again."""
+async def is_known(ledger: Ledger, delivery_id: str) -> bool:
+    """Whether the delivery was remembered before."""
     async with ledger.transaction() as connection:
-        await connection.execute(delete(webhook_deliveries).where(webhook_deliveries.c.delivery_id == delivery_id))
+        chosen = select(webhook_deliveries.c.delivery_id).where(webhook_deliveries.c.delivery_id == delivery_id)
+        return await connection.scalar(chosen) is not None
 
 
 async def prune(ledger: Ledger, *, received_before: datetime) -> int:

@@ -1,38 +1,72 @@
 """Fencing tokens: a worker that was paused and comes back late is refused.
 
-``acquire`` gives each rollout of an environment a number larger than all
-before it, always the same one to the same rollout. ``check`` refuses every
-number but the newest.
+An environment belongs to the rollout that acquired it last. Inside a rollout,
+each attempt at changing something renews the claim, which fences out the
+attempts before it. Tokens only grow; ``check`` refuses every one but the newest.
 """
 
 from __future__ import annotations
 
-from sqlalchemy import select, update
+from sqlalchemy import Select, func, select, update
 from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.engine import RowMapping
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from workflows.ledger.connection import Ledger
 from workflows.ledger.errors import StaleFencingToken
 from workflows.ledger.tables import environments, fencing_tokens
 
+_ATTEMPT = "#"
+
 
 async def acquire(ledger: Ledger, environment: str, rollout_id: str) -> int:
     """The token of ``rollout_id``: a new, largest one, or the one it got before (which may be stale by now)."""
     async with ledger.transaction() as connection:
-        await connection.execute(insert(environments).values(name=environment).on_conflict_do_nothing())
-        # The row lock lets one rollout at a time take a number.
-        own = select(environments.c.fencing_token).where(environments.c.name == environment).with_for_update()
-        newest = int((await connection.execute(own)).scalar_one())
-        if (known := await _token_of(connection, environment, rollout_id)) is not None:
+        newest = await _lock_newest(connection, environment)
+        own = select(func.min(fencing_tokens.c.token)).where(
+            fencing_tokens.c.environment == environment, fencing_tokens.c.rollout_id == rollout_id
+        )
+        known: int | None = await connection.scalar(own)
+        return known if known is not None else await _issue(connection, environment, newest + 1, rollout_id, rollout_id)
+
+
+async def renew(ledger: Ledger, environment: str, rollout_id: str, holder: str) -> int:
+    """A new, largest token for ``holder``, one attempt at a step of ``rollout_id``, which must own the environment.
+
+    Asked again while it is the newest, the holder gets the same token. Raises
+    StaleFencingToken when another rollout has acquired the environment.
+    """
+    async with ledger.transaction() as connection:
+        newest = await _lock_newest(connection, environment)
+        row = await _row_of(connection, environment, newest)
+        if row is None or row["rollout_id"] != rollout_id:
+            owner = row["rollout_id"] if row else "nobody"
+            raise _stale(f"rollout {rollout_id!r} does not own environment {environment!r} (now {owner!r})")
+        if row["holder"] == holder:
+            return newest
+        return await _issue(connection, environment, newest + 1, rollout_id, holder)
+
+
+async def renew(ledger: Ledger, environment: str, rollout_id: str, attempt: str) -> int:
+    """A new, largest token for one ``attempt`` of a rollout that still owns the environment.
+
+    An earlier attempt that was taken for dead is refused from then on. The
+    same attempt asks again and gets the same token. Raises StaleFencingToken
+    when another rollout owns the environment.
+    """
+    holder = f"{rollout_id}{_ATTEMPT}{attempt}"
+    async with ledger.transaction() as connection:
+        newest = await _lock_newest(connection, environment)
+        if (known := await _token_of(connection, environment, holder)) is not None:
             return known
-        token = newest + 1
-        await connection.execute(
-            insert(fencing_tokens).values(environment=environment, rollout_id=rollout_id, token=token)
+        owner = await connection.scalar(
+            select(fencing_tokens.c.rollout_id).where(
+                fencing_tokens.c.environment == environment, fencing_tokens.c.token == newest
+            )
         )
-        await connection.execute(
-            update(environments).where(environments.c.name == environment).values(fencing_token=token)
-        )
-    return token
+        if str(owner).partition(_ATTEMPT)[0] != rollout_id:
+            raise _stale(environment, None, newest)
+        return await _give(connection, environment, holder, newest + 1)
 
 
 async def check(ledger: Ledger, environment: str, token: int) -> None:
@@ -42,20 +76,36 @@ async def check(ledger: Ledger, environment: str, token: int) -> None:
 
 
 async def check_in(connection: AsyncConnection, environment: str, token: int) -> None:
-    """As ``check``, and nobody acquires a newer token before this transaction ends."""
-    chosen = select(environments.c.fencing_token).where(environments.c.name == environment)
-    newest: int | None = await connection.scalar(chosen.with_for_update(read=True))
+    """As ``check``, and nobody gets a newer token before this transaction ends."""
+    newest: int | None = await connection.scalar(_newest(environment).with_for_update(read=True))
     if newest != token:
-        raise StaleFencingToken(
-            f"fencing token {token} of environment {environment!r} is not its newest ({newest}): "
-            "another rollout owns the environment now",
-            next_step="nothing to do: the newer rollout is in charge; see `adx history`",
-        )
+        raise _stale(f"fencing token {token} of environment {environment!r} is not its newest ({newest})")
 
 
-async def _token_of(connection: AsyncConnection, environment: str, rollout_id: str) -> int | None:
-    chosen = select(fencing_tokens.c.token).where(
-        fencing_tokens.c.environment == environment, fencing_tokens.c.rollout_id == rollout_id
+def _stale(what: str) -> StaleFencingToken:
+    return StaleFencingToken(
+        f"{what}: this worker came back too late",
+        next_step="nothing to do: whoever holds the newest token is in charge; see `adx history`",
     )
-    token: int | None = await connection.scalar(chosen)
+
+
+def _newest(environment: str) -> Select[int]:
+    return select(environments.c.fencing_token).where(environments.c.name == environment)
+
+
+async def _lock_newest(connection: AsyncConnection, environment: str) -> int:
+    # The row's lock lets one claim at a time take a number.
+    await connection.execute(insert(environments).values(name=environment).on_conflict_do_nothing())
+    return int((await connection.execute(_newest(environment).with_for_update())).scalar_one())
+
+
+async def _row_of(connection: AsyncConnection, environment: str, token: int) -> RowMapping | None:
+    chosen = select(fencing_tokens).where(fencing_tokens.c.environment == environment, fencing_tokens.c.token == token)
+    return (await connection.execute(chosen)).mappings().first()
+
+
+async def _issue(connection: AsyncConnection, environment: str, token: int, rollout_id: str, holder: str) -> int:
+    values = {"environment": environment, "token": token, "rollout_id": rollout_id, "holder": holder}
+    await connection.execute(insert(fencing_tokens).values(values))
+    await connection.execute(update(environments).where(environments.c.name == environment).values(fencing_token=token))
     return token

@@ -158,14 +158,6 @@ class AuditHead(Record, frozen=True, kw_only=True):
     hash: str
 
 
-class Delivery(Record, frozen=True, kw_only=True):
-    """A webhook delivery that was received."""
-
-    delivery_id: str
-    event: str
-    received_at: datetime
-
-
 class StoredResult(Record, frozen=True, kw_only=True):
     """The result of an operation done before under this key; ``result`` may be None."""
 

@@ -103,6 +103,15 @@ async def find(ledger: Ledger, rollout_id: str) -> Rollout:
         return await _get(connection, rollout_id)
 
 
+async def newest(ledger: Ledger, environment: str, *, limit: int) -> tuple[Rollout, ...]:
+    """The last ``limit`` rollouts of ``environment``, newest first, without their steps."""
+    chosen = select(rollouts).where(rollouts.c.environment == environment)
+    async with ledger.transaction() as connection:
+        newest_first = chosen.order_by(rollouts.c.started_at.desc(), rollouts.c.id.desc()).limit(limit)
+        rows = (await connection.execute(newest_first)).mappings().all()
+    return tuple(record_of(Rollout, row) for row in rows)
+
+
 async def unfinished(ledger: Ledger, environment: str | None = None) -> tuple[Rollout, ...]:
     """Rollouts that have started and not ended, oldest first."""
     chosen = select(rollouts).where(rollouts.c.finished_at.is_(None)).order_by(rollouts.c.started_at, rollouts.c.id)

@@ -1,7 +1,8 @@
 """Steps of rollouts in the ledger: what was begun, how it ended, in which order.
 
 A step is named by rollout, name and unit; its sequence number is given by the
-ledger. A step that succeeded stays succeeded, whatever a late worker says.
+ledger. A step that succeeded stays so until it is begun again, whatever a late
+worker says.
 """
 
 from __future__ import annotations
@@ -15,30 +16,28 @@ from sqlalchemy.engine import RowMapping
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from workflows.ledger.connection import Ledger
-from workflows.ledger.errors import LedgerConflict, RolloutNotFound
+from workflows.ledger.errors import RolloutNotFound
 from workflows.ledger.models import JsonObject, Step, record_of
 from workflows.ledger.tables import rollouts, steps
 
 StepEnd = Literal["succeeded", "failed", "cancelled", "skipped"]
 
 
-async def begin(ledger: Ledger, rollout_id: str, name: str, *, unit: str | None = None, attempt: int = 1) -> Step:
-    """Write that a step begins, or find it.
+async def begin(
+    ledger: Ledger, rollout_id: str, name: str, *, unit: str | None = None) -> Step:
+    """Write that a step begins, or find it running. A step that ended is opened again: this is another attempt.
 
-    ``attempt`` counts from 1: a later attempt reopens a step that failed. The
-    caller looks at ``status`` of the returned step: ``succeeded`` means that an
-    earlier attempt did it and only its answer was lost. Raises RolloutNotFound.
+    Raises RolloutNotFound.
     """
     async with ledger.transaction() as connection:
         await _lock_rollout(connection, rollout_id)
         found = await _find(connection, rollout_id, name, unit)
         if found is None:
-            return as_step(await _insert(connection, rollout_id, name, unit, attempt))
-        is_another_try = attempt > found["attempts"] and found["status"] != "succeeded"
-        if is_another_try:
-            values = {"status": "running", "attempts": attempt, "finished_at": None}
-            return as_step(await _change(connection, found, values))
-        return as_step(found)
+            return as_step(await _insert(connection, rollout_id, name, unit))
+        if found["status"] == "running":
+            return as_step(found)
+        values = {"status": "running", "attempts": found["attempts"] + 1, "finished_at": None}
+        return as_step(await _change(connection, found, values))
 
 
 async def finish(
@@ -52,16 +51,15 @@ async def finish(
 ) -> Step:
     """Write how a step ended, or find that it was written; a step that was never begun is begun too.
 
-    ``detail`` is JSON without secrets. Raises LedgerConflict if the step succeeded before and now should not have.
+    ``detail`` is JSON without secrets. The returned step says what counts.
+    Raises RolloutNotFound.
     """
     async with ledger.transaction() as connection:
         await _lock_rollout(connection, rollout_id)
         found = await _find(connection, rollout_id, name, unit)
-        found = found or await _insert(connection, rollout_id, name, unit, 1)
-        if found["status"] == status:
+        found = found or await _insert(connection, rollout_id, name, unit)
+        if found["status"] in (status, "succeeded"):
             return as_step(found)
-        if found["status"] == "succeeded":
-            raise LedgerConflict(f"step {name!r} of rollout {rollout_id!r} succeeded before and cannot be {status!r}")
         values = {"status": status, "detail": detail or {}, "finished_at": func.clock_timestamp()}
         return as_step(await _change(connection, found, values))
 
@@ -91,9 +89,7 @@ async def _find(connection: AsyncConnection, rollout_id: str, name: str, unit: s
     return (await connection.execute(chosen)).mappings().first()
 
 
-async def _insert(
-    connection: AsyncConnection, rollout_id: str, name: str, unit: str | None, attempt: int
-) -> RowMapping:
+async def _insert(connection: AsyncConnection, rollout_id: str, name: str, unit: str | None) -> RowMapping:
     following = select(func.coalesce(func.max(steps.c.sequence), 0) + 1).where(steps.c.rollout_id == rollout_id)
     write = insert(steps).values(
         rollout_id=rollout_id,
@@ -101,7 +97,6 @@ async def _insert(
         name=name,
         unit=unit or "",
         status="running",
-        attempts=attempt,
     )
     row: RowMapping = (await connection.execute(write.returning(steps))).mappings().one()
     return row

@@ -48,9 +48,12 @@ fencing_tokens = Table(
     "fencing_tokens",
     metadata,
     Column("environment", ForeignKey("environments.name"), primary_key=True),
-    Column("rollout_id", Text, primary_key=True),
-    Column("token", BigInteger, nullable=False),
-    _now("acquired_at"),
+    Column("token", BigInteger, primary_key=True, autoincrement=False),
+    Column("rollout_id", Text, nullable=False),
+    # Which attempt inside the rollout; the rollout itself for its first token.
+    Column("holder", Text, nullable=False),
+    _now("issued_at"),
+    Index("fencing_tokens_by_rollout", "environment", "rollout_id"),
 )
 
 rollouts = Table(

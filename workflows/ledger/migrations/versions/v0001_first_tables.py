@@ -21,11 +21,13 @@ CREATE TABLE environments (
 
 CREATE TABLE fencing_tokens (
     environment text NOT NULL REFERENCES environments (name),
-    rollout_id text NOT NULL,
     token bigint NOT NULL,
-    acquired_at timestamptz NOT NULL DEFAULT clock_timestamp(),
-    PRIMARY KEY (environment, rollout_id)
+    rollout_id text NOT NULL,
+    holder text NOT NULL,
+    issued_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+    PRIMARY KEY (environment, token)
 );
+CREATE INDEX fencing_tokens_by_rollout ON fencing_tokens (environment, rollout_id);
 
 CREATE TABLE rollouts (
     id text PRIMARY KEY,
