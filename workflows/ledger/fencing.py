@@ -16,8 +16,6 @@ from workflows.ledger.connection import Ledger
 from workflows.ledger.errors import StaleFencingToken
 from workflows.ledger.tables import environments, fencing_tokens
 
-_ATTEMPT = "#"
-
 
 async def acquire(ledger: Ledger, environment: str, rollout_id: str) -> int:
     """The token of ``rollout_id``: a new, largest one, or the one it got before (which may be stale by now)."""
@@ -45,28 +43,6 @@ async def renew(ledger: Ledger, environment: str, rollout_id: str, holder: str) 
         if row["holder"] == holder:
             return newest
         return await _issue(connection, environment, newest + 1, rollout_id, holder)
-
-
-async def renew(ledger: Ledger, environment: str, rollout_id: str, attempt: str) -> int:
-    """A new, largest token for one ``attempt`` of a rollout that still owns the environment.
-
-    An earlier attempt that was taken for dead is refused from then on. The
-    same attempt asks again and gets the same token. Raises StaleFencingToken
-    when another rollout owns the environment.
-    """
-    holder = f"{rollout_id}{_ATTEMPT}{attempt}"
-    async with ledger.transaction() as connection:
-        newest = await _lock_newest(connection, environment)
-        if (known := await _token_of(connection, environment, holder)) is not None:
-            return known
-        owner = await connection.scalar(
-            select(fencing_tokens.c.rollout_id).where(
-                fencing_tokens.c.environment == environment, fencing_tokens.c.token == newest
-            )
-        )
-        if str(owner).partition(_ATTEMPT)[0] != rollout_id:
-            raise _stale(environment, None, newest)
-        return await _give(connection, environment, holder, newest + 1)
 
 
 async def check(ledger: Ledger, environment: str, token: int) -> None:
