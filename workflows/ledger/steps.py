@@ -23,8 +23,7 @@ from workflows.ledger.tables import rollouts, steps
 StepEnd = Literal["succeeded", "failed", "cancelled", "skipped"]
 
 
-async def begin(
-    ledger: Ledger, rollout_id: str, name: str, *, unit: str | None = None) -> Step:
+async def begin(ledger: Ledger, rollout_id: str, name: str, *, unit: str | None = None) -> Step:
     """Write that a step begins, or find it running. A step that ended is opened again: this is another attempt.
 
     Raises RolloutNotFound.
