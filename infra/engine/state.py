@@ -1,0 +1,118 @@
+"""Pulumi's exported state: reading it, counting what a crash left under way, and telling damage from health.
+
+The shape is that of ``pulumi stack export``: ``{"version": 3, "deployment": {…}}``.
+For a file backend the stored checkpoint is read directly, which spares a process.
+"""
+
+from __future__ import annotations
+
+import gzip
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import zstandard
+
+from infra.engine.locks import backend_folder
+from infra.engine.settings import EngineSettings
+from infra.errors import DamagedState
+
+ZSTD_MAGIC = b"\x28\xb5\x2f\xfd"
+GZIP_MAGIC = b"\x1f\x8b"
+NEXT_STEP = "restore it from the last good snapshot (`adx rollback`); nothing in the cluster is lost"
+
+
+class Resource(msgspec.Struct, rename="camel"):
+    """What links a resource to the others."""
+
+    urn: str
+    type: str
+    id: str = ""
+    custom: bool = False
+    delete: bool = False
+    parent: str = ""
+    provider: str = ""
+    dependencies: list[str] = []
+    inputs: dict[str, Any] = {}
+
+
+class Operation(msgspec.Struct):
+    """Something that was under way when the state was last written."""
+
+    resource: Resource
+    type: str
+
+
+class Deployment(msgspec.Struct):
+    """The part of a state that is judged here. ``resources`` are in the order of creation."""
+
+    resources: list[Resource] = []
+    pending_operations: list[Operation] = []
+
+
+class Export(msgspec.Struct):
+    """The outermost shape of an exported state."""
+
+    version: int
+    deployment: Deployment | None = None
+
+
+class Checkpoint(msgspec.Struct):
+    """The outermost shape of a stored state, its content untouched."""
+
+    version: int
+    checkpoint: dict[str, msgspec.Raw]
+
+
+def parse(export: bytes) -> Deployment:
+    """The deployment in an exported state; raises DamagedState when it is none, or its links are broken."""
+    try:
+        deployment = msgspec.json.decode(export, type=Export).deployment or Deployment()
+    except msgspec.DecodeError as error:
+        raise DamagedState(f"the state is not a Pulumi state: {error}", next_step=NEXT_STEP) from error
+    broken = next(broken_links(deployment.resources), None)
+    if broken is not None:
+        raise DamagedState(f"the state is damaged: {broken}", next_step=NEXT_STEP)
+    return deployment
+
+
+def broken_links(resources: list[Resource]) -> Iterator[str]:
+    """What is wrong between the resources: each may refer only to earlier ones, and each live URN stands once."""
+    seen: set[str] = set()
+    for resource in resources:
+        if resource.urn in seen and not resource.delete:
+            yield f"{resource.urn} stands in it twice"
+        references = [resource.parent, resource.provider.rpartition("::")[0], *resource.dependencies]
+        for reference in filter(None, references):
+            if reference not in seen:
+                yield f"{resource.urn} refers to {reference}, which is not before it"
+        seen.add(resource.urn)
+
+
+def stored_path(settings: EngineSettings, stack: str) -> Path | None:
+    """The file that holds the state of ``stack``; None when there is none, or the backend keeps no files."""
+    root = backend_folder(settings)
+    if root is None:
+        return None
+    base = root / ".pulumi" / "stacks" / settings.project
+    candidates = [base / f"{stack}.json{extension}" for extension in (".zst", ".gz", "")]
+    return next((path for path in candidates if path.exists()), None)
+
+
+def export_stored(path: Path) -> bytes:
+    """The stored state in the shape of ``pulumi stack export``; raises DamagedState."""
+    try:
+        stored = msgspec.json.decode(decompress(path.read_bytes()), type=Checkpoint)
+        latest = stored.checkpoint.get("latest", msgspec.Raw(b"null"))
+    except (OSError, EOFError, zlib.error, zstandard.ZstdError, msgspec.DecodeError) as error:
+        raise DamagedState(f"the stored state {path} cannot be read: {error}", next_step=NEXT_STEP) from error
+    return b'{"version":%d,"deployment":%s}' % (stored.version, bytes(latest))
+
+
+def decompress(data: bytes) -> bytes:
+    """``data`` as it was before Pulumi compressed it, if it did."""
+    if data.startswith(ZSTD_MAGIC):
+        return zstandard.ZstdDecompressor().decompressobj().decompress(data)
+    return gzip.decompress(data) if data.startswith(GZIP_MAGIC) else data

@@ -1,0 +1,107 @@
+"""Labels and metadata of every object that ADX creates. Pure.
+
+Objects carry the recommended Kubernetes labels and ADX's own; pods carry only
+what stays the same while the workload stays the same, so that a new commit
+alone never restarts one.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from infra.names import label_value, object_name, unit_label
+from policies.desired_state import ServiceInputs, TenantInputs, Unit
+
+Manifest = dict[str, Any]
+MANAGED_BY = "adx"
+SKIP_AWAIT = {"pulumi.com/skipAwait": "true"}
+
+
+def field_manager(unit: Unit) -> dict[str, str]:
+    """The annotation that names who owns the fields of the unit's objects in server-side apply.
+
+    One name per environment: an object that was created by an apply whose
+    outcome was lost can be applied again, while another environment (or anyone
+    else) that sets the same fields differently is refused by the API server.
+    """
+    return {"pulumi.com/patchFieldManager": f"{MANAGED_BY}-{unit.inputs.environment}"}
+
+
+def unit_kind(unit: Unit) -> str:
+    """``platform``, ``service`` or ``tenant``."""
+    return unit.id.partition("/")[0]
+
+
+def unit_name(unit: Unit) -> str:
+    """The name in the unit's id; the platform is called ``platform``."""
+    return unit.id.rpartition("/")[2]
+
+
+def platform_namespace(unit: Unit) -> str:
+    """The namespace of the platform that the unit belongs to."""
+    return unit.inputs.platform_namespace if isinstance(unit.inputs, TenantInputs) else unit.inputs.namespace
+
+
+def owner(unit: Unit) -> str:
+    """Who answers for the unit."""
+    return unit.inputs.service.owner if isinstance(unit.inputs, ServiceInputs) else unit.inputs.owner
+
+
+def version(unit: Unit) -> str:
+    """The version of a service; for the others the beginning of the digest of their inputs."""
+    return unit.inputs.service.version if isinstance(unit.inputs, ServiceInputs) else unit.digest[:12]
+
+
+def selector_labels(unit: Unit) -> dict[str, str]:
+    """What selects the unit's pods; never changes while the unit lives."""
+    return {
+        "app.kubernetes.io/name": label_value(unit_name(unit)),
+        "app.kubernetes.io/instance": label_value(f"{unit_name(unit)}-{unit.inputs.environment}"),
+    }
+
+
+def pod_labels(unit: Unit) -> dict[str, str]:
+    """Labels of the unit's pods: nothing that changes without a change of the workload."""
+    return selector_labels(unit) | {
+        "app.kubernetes.io/managed-by": MANAGED_BY,
+        "app.kubernetes.io/version": label_value(version(unit)),
+        "adx/environment": label_value(unit.inputs.environment),
+        "adx/unit": unit_label(unit.id),
+    }
+
+
+def object_labels(unit: Unit, component: str) -> dict[str, str]:
+    """Labels of an object of ``unit`` that the system ``component`` renders."""
+    labels = selector_labels(unit) | {
+        "app.kubernetes.io/managed-by": MANAGED_BY,
+        "app.kubernetes.io/part-of": label_value(platform_namespace(unit)),
+        "app.kubernetes.io/version": label_value(version(unit)),
+        "app.kubernetes.io/component": component,
+        "adx/environment": label_value(unit.inputs.environment),
+        "adx/unit": unit_label(unit.id),
+        "adx/unit-kind": unit_kind(unit),
+        "adx/owner": label_value(owner(unit)),
+        "adx/commit": label_value(unit.commit),
+    }
+    if isinstance(unit.inputs, TenantInputs):
+        labels["adx/tenant"] = label_value(unit.inputs.name)
+    return labels
+
+
+def manifest(
+    unit: Unit,
+    component: str,
+    api_version: str,
+    kind: str,
+    *name: str,
+    namespace: str | None = None,
+    annotations: dict[str, str] | None = None,
+    **body: Any,
+) -> Manifest:
+    """One Kubernetes object of ``unit``; ``name`` are the parts of its name, ``body`` its other top-level fields."""
+    metadata: Manifest = {"name": object_name(*name)}
+    if namespace is not None:
+        metadata["namespace"] = object_name(namespace)
+    metadata["labels"] = object_labels(unit, component)
+    metadata["annotations"] = field_manager(unit) | (annotations or {})
+    return {"apiVersion": api_version, "kind": kind, "metadata": metadata, **body}
