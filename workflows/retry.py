@@ -27,6 +27,7 @@ from temporalio.common import RetryPolicy
 from temporalio.exceptions import ApplicationError, CancelledError
 from temporalio.worker import ActivityInboundInterceptor, ExecuteActivityInput, Interceptor
 
+from infra.errors import NameInvalid, PassphraseMissing, StackInputsInvalid, StackLocked, ToolMissing
 from policies.errors import AdxError, DeclarationError
 from workflows.errors import AdxConnectionError, AdxTimeoutError, AdxValidationError
 
@@ -53,15 +54,19 @@ OTHER = RetryRule("other", 3, 1.0)
 ACTIVITY_RETRY = RetryPolicy(maximum_attempts=CONNECTION.attempts)
 
 
+_RULES: tuple[tuple[tuple[type[BaseException], ...], RetryRule], ...] = (
+    (
+        (AdxValidationError, DeclarationError, NameInvalid, StackInputsInvalid, PassphraseMissing, ToolMissing),
+        VALIDATION,
+    ),
+    ((AdxTimeoutError, TimeoutError), TIMEOUT),
+    ((AdxConnectionError, ConnectionError, StackLocked), CONNECTION),
+)
+
+
 def classify(error: BaseException) -> RetryRule:
     """The rule for ``error``, by its type alone."""
-    if isinstance(error, (AdxValidationError, DeclarationError)):
-        return VALIDATION
-    if isinstance(error, (AdxTimeoutError, TimeoutError)):
-        return TIMEOUT
-    if isinstance(error, (AdxConnectionError, ConnectionError)):
-        return CONNECTION
-    return OTHER
+    return next((rule for types, rule in _RULES if isinstance(error, types)), OTHER)
 
 
 def as_application_error(error: Exception, attempt: int) -> ApplicationError:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import contextlib
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 from infra.engine import Engine, EngineSettings
 from policies.git_mirror import Mirror
@@ -39,6 +41,18 @@ class Runtime:
         return Engine(self.engine_settings, environment)
 
 
-async def open_runtime(environ: Mapping[str, str]) -> Runtime:
-    """Open every client that ``environ`` (the ``ADX_*`` settings) names. Raises AdxError naming what is missing."""
-    raise NotImplementedError
+@contextlib.asynccontextmanager
+async def open_runtime(environ: Mapping[str, str]) -> AsyncIterator[Runtime]:
+    """Open every client that ``environ`` (the ``ADX_*`` settings) names, and close them at the end.
+
+    Brings the ledger's tables up to date. Raises AdxError naming what is missing or away.
+    """
+    settings = EngineSettings.from_environment(environ)
+    store = open_store(environ)
+    mirror = Mirror.open(environ["ADX_REPO"], Path(environ["ADX_HOME"]) / "mirror", environ.get("ADX_BRANCH", "main"))
+    async with contextlib.AsyncExitStack() as stack:
+        ledger = await stack.enter_async_context(await Ledger.open(environ["ADX_LEDGER_URL"]))
+        await ledger.migrate()
+        cluster = await Cluster.connect(settings.kubeconfig, settings.kube_context)
+        stack.push_async_callback(cluster.close)
+        yield Runtime(ledger, store, cluster, AsyncMirror(mirror), settings)

@@ -16,7 +16,8 @@ import msgspec
 from temporalio import activity
 
 from workflows.ledger import Ledger, idempotency, steps
-from workflows.telemetry import bound_log_context, step_seconds
+from workflows.telemetry import logs
+from workflows.telemetry.metrics import timed_step
 
 Value = TypeVar("Value")
 
@@ -66,11 +67,18 @@ class StepRunner:
         if known is not None:
             return msgspec.convert(known.result, result_type)
         report = Report()
-        with bound_log_context(rollout=key.rollout_id, environment=key.environment, step=key.name, unit=key.unit):
-            async with self._recorded(key, report), heartbeating(report, self.interval_seconds):
-                with step_seconds.labels(key.environment, key.name).time():
-                    result = await work(report)
+        with logs.bound(rollout=key.rollout_id, environment=key.environment, unit=key.unit):
+            result = await self._timed(key, work, report)
         await idempotency.record(self.ledger, key.idempotency_key, msgspec.to_builtins(result))
+        return result
+
+    async def _timed(self, key: StepKey, work: Callable[[Report], Awaitable[Value]], report: Report) -> Value:
+        log = logs.logger()
+        log.info("step started", step=key.name)
+        with timed_step(key.environment, key.name):
+            async with self._recorded(key, report), heartbeating(report, self.interval_seconds):
+                result = await work(report)
+        log.info("step succeeded", step=key.name, message=report.message)
         return result
 
     @contextlib.asynccontextmanager

@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Awaitable
 from temporalio import activity
 
 from infra.engine import Applied as EngineApplied
-from infra.engine import Engine, Plan
+from infra.engine import Engine, OnEvent, Plan, Progress
 from policies.desired_state import DesiredState
 from workflows.bodies import SnapshotManifest
 from workflows.errors import RestoreNotVerified
@@ -30,6 +30,7 @@ from workflows.runtime import Runtime
 from workflows.step_runner import Report, StepKey
 
 FENCE_INTERVAL_SECONDS = 2.0
+LOCK_INTERVAL_SECONDS = 1.0
 
 
 class InfrastructureActivities:
@@ -57,6 +58,7 @@ class InfrastructureActivities:
                 live=live,
             )
             digest = await self._runtime.bodies.put(manifest, request.environment)
+            await self._record_bodies(request, digest, exported)
             objects = sum(map(len, live.values()))
             report(f"{objects} objects, {digest[:12]}")
             lease = StackLease(request.environment, request.rollout_id, token)
@@ -71,7 +73,7 @@ class InfrastructureActivities:
 
         async def work(report: Report) -> PlanMade:
             desired = await self._state(request.lease.environment, request.desired_state)
-            plan = await self._runtime.engine(request.lease.environment).preview(desired, on_event=report)
+            plan = await self._runtime.engine(request.lease.environment).preview(desired, on_event=telling(report))
             body = await self._runtime.bodies.put(plan, request.lease.environment)
             await rollouts.describe(self._runtime.ledger, request.lease.rollout_id, plan_digest=body)
             report(plan_line(plan))
@@ -90,8 +92,8 @@ class InfrastructureActivities:
             async with self._fenced(request.lease):
                 repaired = 0
                 if request.is_restore or activity.info().attempt > 1:
-                    repaired = await self._repair(engine)
-                done = await engine.up(desired, refresh=request.refresh, on_event=report)
+                    repaired = await self._repair(engine, report)
+                done = await engine.up(desired, refresh=request.refresh, on_event=telling(report))
             report(f"{done.creates} created, {done.updates} updated, {done.replaces} replaced, {done.deletes} deleted")
             return _applied(done, repaired)
 
@@ -107,7 +109,7 @@ class InfrastructureActivities:
         async def work(report: Report) -> int:
             engine = self._runtime.engine(request.lease.environment)
             async with self._fenced(request.lease):
-                count = await self._repair(engine)
+                count = await self._repair(engine, report)
             report(f"{count} pending operation(s) repaired")
             return count
 
@@ -139,10 +141,17 @@ class InfrastructureActivities:
         key = StepKey(request.lease.rollout_id, request.lease.environment, "verify", f"{request.snapshot}@{attempt}")
         return await self._runtime.steps.run(key, RestoreVerified, work)
 
+    async def _record_bodies(self, request: SnapshotRequest, snapshot: str, exported_state: str) -> None:
+        """Name the bodies in the ledger, where retention finds them."""
+        known = await rollouts.find(self._runtime.ledger, request.rollout_id)
+        bodies = {"snapshot": snapshot, "exported_state": exported_state, "base_state": request.base_state}
+        change_set = {**(known.change_set or {}), **bodies}
+        await rollouts.describe(self._runtime.ledger, request.rollout_id, change_set=change_set)
+
     async def _check_declared(self, environment: str, base_state: str | None, differing: list[str]) -> None:
         base = await self._state(environment, base_state or "")
         plan = await self._runtime.engine(environment).preview(base, refresh=True)
-        if plan.creates or plan.updates or plan.replaces or plan.deletes:
+        if not plan.is_empty:
             shown = ", ".join(differing[:5])
             raise RestoreNotVerified(
                 f"after the restore {len(differing)} object(s) differ from the snapshot: {shown}",
@@ -154,18 +163,22 @@ class InfrastructureActivities:
             return DesiredState(environment=environment, commit="", units=())
         return await self._runtime.bodies.get(digest, DesiredState, environment)
 
-    async def _repair(self, engine: Engine) -> int:
+    async def _repair(self, engine: Engine, report: Report) -> int:
         """Wait for a living owner of the stack's lock, clear a dead one's, settle pending operations."""
-        await engine.wait_unlocked()
+        while owners := await engine.cancel_lock():
+            named = ", ".join(str(owner) for owner in owners if owner is not None)
+            report(f"waiting for the stack's lock, held by {named or 'an unreadable owner'}")
+            await asyncio.sleep(LOCK_INTERVAL_SECONDS)
         if await engine.pending_operations() == 0:
             return 0
-        return (await engine.repair()).operations
+        return (await engine.repair()).pending
 
     @contextlib.asynccontextmanager
     async def _fenced(self, lease: StackLease) -> AsyncIterator[None]:
         """Run a block only while this attempt is the newest holder of the environment; else cancel it."""
-        holder = f"{lease.rollout_id}#{activity.info().activity_id}.{activity.info().attempt}"
-        token = await fencing.renew(self._runtime.ledger, lease.environment, lease.rollout_id, holder)
+        info = activity.info()
+        attempt = f"{info.workflow_id}.{info.workflow_run_id}.{info.activity_id}.{info.attempt}"
+        token = await fencing.renew(self._runtime.ledger, lease.environment, lease.rollout_id, attempt)
 
         async def watch() -> None:
             while True:
@@ -192,6 +205,19 @@ async def cancelled_when(watch: Awaitable[None]) -> AsyncIterator[None]:
         raise
     finally:
         watching.cancel()
+
+
+def telling(report: Report) -> OnEvent:
+    """Puts the engine's progress into the report: how many resources are done, and the newest."""
+    done: set[str] = set()
+
+    def on_event(progress: Progress) -> None:
+        if progress.state == "done":
+            done.add(progress.urn)
+        if progress.state != "message":
+            report(f"{len(done)} done; {progress.action} {progress.name}")
+
+    return on_event
 
 
 def plan_line(plan: Plan) -> str:

@@ -136,8 +136,7 @@ class RolloutActivities:
             reason=request.decision.reason,
         )
         if request.restore is not None:
-            token = request.restore.fencing_token
-            await fencing.acquire(self._runtime.ledger, request.environment, f"{request.restore.rollout_id}#thaw-{token}")
+            await fencing.renew(self._runtime.ledger, request.environment, request.restore.rollout_id, "thaw")
 
     async def _state(self, environment: str, digest: str | None) -> DesiredState | None:
         if digest is None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from policies.change_set import UnitChange
+from policies.errors import AdxError
 from workflows.bodies import DeliveryBody
 from workflows.clients import git
 from workflows.errors import AdxValidationError
@@ -13,7 +14,8 @@ from workflows.ledger.units import UnitState
 from workflows.rollout.housekeeping import prune_bodies
 from workflows.rollout.models import Finished, FinishRequest, Validated
 from workflows.runtime import Runtime
-from workflows.telemetry.metrics import count_rollout
+from workflows.telemetry import logs
+from workflows.telemetry.metrics import restore_finished, rollout_finished
 
 # Ends after which the same commit would only end the same way again.
 _QUARANTINING = ("restored", "cancelled", "needs-operator")
@@ -41,7 +43,7 @@ async def finish(runtime: Runtime, request: FinishRequest) -> Finished:
     else:
         branch = await _record_not_delivered(runtime, request)
     await _finish_rollout(runtime, request)
-    count_rollout(request.submission.environment, request.outcome)
+    rollout_finished(request.submission.environment, request.outcome)
     return Finished(branch)
 
 
@@ -65,7 +67,9 @@ async def _ensure_started(runtime: Runtime, request: FinishRequest) -> None:
 async def _record_delivered(runtime: Runtime, request: FinishRequest) -> None:
     validated = _required(request)
     environment = request.submission.environment
-    token = await fencing.renew(runtime.ledger, environment, request.rollout_id, f"{request.rollout_id}#end")
+    if not request.fencing_token:  # nothing was changed, so nothing was held
+        await fencing.acquire(runtime.ledger, environment, request.rollout_id)
+    token = await fencing.renew(runtime.ledger, environment, request.rollout_id, "end")
     if request.outcome == "delivered":
         await _record_units(runtime, request, token, "applied")
     await environments.record_delivered(
@@ -85,7 +89,8 @@ async def _record_delivered(runtime: Runtime, request: FinishRequest) -> None:
         await quarantine.add(
             runtime.ledger, environment, validated.base_commit, reason=reason, rollout_id=request.rollout_id
         )
-    await prune_bodies(runtime, environment, validated.delivery)
+    body = await runtime.bodies.get(validated.delivery, DeliveryBody, environment)
+    await prune_bodies(runtime, environment, body.environment.snapshots)
 
 
 async def _record_not_delivered(runtime: Runtime, request: FinishRequest) -> str:
@@ -94,8 +99,9 @@ async def _record_not_delivered(runtime: Runtime, request: FinishRequest) -> str
         reason = f"{request.rollout_id}: {request.failure}"
         await environments.freeze(runtime.ledger, environment, reason=reason, rollout_id=request.rollout_id)
     if validated is not None and request.fencing_token:
+        restore_finished(environment, "verified" if request.restore_verified else "failed")
         status: UnitStatus = "restored" if request.restore_verified else "frozen"
-        token = await fencing.renew(runtime.ledger, environment, request.rollout_id, f"{request.rollout_id}#end")
+        token = await fencing.renew(runtime.ledger, environment, request.rollout_id, "end")
         await _record_units(runtime, request, token, status)
     if not _is_to_be_quarantined(request):
         return ""
@@ -154,9 +160,8 @@ async def _prepare_revert(runtime: Runtime, request: FinishRequest) -> str:
     )
     try:
         await git.push_revert(runtime.mirror.path, revert)
-    except AdxValidationError as error:
-        entry = f"no revert branch: {error}"
-        await rollouts.describe(runtime.ledger, request.rollout_id, change_set={"summary": validated.summary, "note": entry})
+    except AdxError as error:  # a convenience: the end is recorded all the same, with the reason
+        logs.logger().warning("no revert branch", branch=branch, reason=str(error))
         return ""
     return branch
 

@@ -1,0 +1,183 @@
+"""Activities that record that they were called, and can be told to fail or to wait. For workflow tests only."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+
+from temporalio import activity
+from temporalio.exceptions import ApplicationError
+
+from workflows.infrastructure.models import (
+    Applied,
+    ApplyRequest,
+    PlanMade,
+    PlanRequest,
+    RestoreRequest,
+    RestoreVerified,
+    SnapshotRequest,
+    SnapshotTaken,
+    StackLease,
+)
+from workflows.rollout.models import (
+    AncestryRequest,
+    Choice,
+    ChooseRequest,
+    DecisionRecord,
+    Finished,
+    FinishRequest,
+    TestRequest,
+    TestsPassed,
+    Thawed,
+    Validated,
+    ValidateRequest,
+)
+from workflows.services.models import Deployed, DeployRequest
+
+
+@dataclass
+class Doubles:
+    """One double of every activity. Commits are ordered as text: a larger one contains a smaller one."""
+
+    calls: list[str] = field(default_factory=list)
+    finished: list[FinishRequest] = field(default_factory=list)
+    fail_at: dict[str, ApplicationError] = field(default_factory=dict)
+    hold_at: dict[str, asyncio.Event] = field(default_factory=dict)
+    reached: dict[str, asyncio.Event] = field(default_factory=dict)
+    approvers: list[str] | None = None
+    changed_units: int = 1
+
+    def fails(self, step: str, error_type: str = "WorkloadFailed") -> None:
+        """Let ``step`` fail for good whenever it is called."""
+        self.fail_at[step] = ApplicationError(f"{step} is broken", type=error_type, non_retryable=True)
+
+    def holds(self, step: str) -> asyncio.Event:
+        """Let ``step`` wait until the returned event is set or it is cancelled."""
+        self.reached[step] = asyncio.Event()
+        self.hold_at[step] = asyncio.Event()
+        return self.hold_at[step]
+
+    async def _step(self, name: str) -> None:
+        self.calls.append(name)
+        if name in self.hold_at:
+            self.reached[name].set()
+            await self._wait_beating(self.hold_at[name])
+        if name in self.fail_at:
+            raise self.fail_at[name]
+
+    async def _wait_beating(self, event: asyncio.Event) -> None:
+        """Wait as real steps do: with heartbeats, through which a cancellation arrives."""
+        while not event.is_set():
+            activity.heartbeat()
+            try:
+                await asyncio.wait_for(event.wait(), 0.05)
+            except TimeoutError:
+                continue
+
+    @activity.defn
+    async def choose(self, request: ChooseRequest) -> Choice:
+        """Newest wins; rollbacks first."""
+        for submission in request.submissions:
+            if submission.kind == "rollback":
+                return Choice(submission, [other for other in request.submissions if other != submission])
+        return Choice(max(request.submissions, key=lambda submission: submission.commit))
+
+    @activity.defn
+    async def is_newer(self, request: AncestryRequest) -> bool:
+        """Order of text."""
+        return request.newer > request.older
+
+    @activity.defn
+    async def record_decision(self, record: DecisionRecord) -> None:
+        """Recorded."""
+        self.calls.append(f"decision:{record.action}")
+
+    @activity.defn
+    async def validate(self, request: ValidateRequest) -> Validated:
+        """A change of one service."""
+        await self._step("validate")
+        return Validated(
+            commit=request.submission.commit or "0" * 40,
+            base_commit="b" * 40,
+            base_state="base-state",
+            desired_state="desired-state",
+            delivery="delivery",
+            changed_units=self.changed_units,
+            summary="service/frontend changed",
+            changed_services=["frontend"],
+            approvers=self.approvers,
+            approval_timeout_hours=1,
+        )
+
+    @activity.defn
+    async def snapshot(self, request: SnapshotRequest) -> SnapshotTaken:
+        """A lease with token 1."""
+        await self._step("snapshot")
+        return SnapshotTaken(StackLease(request.environment, request.rollout_id, 1), "snapshot-digest", 7)
+
+    @activity.defn
+    async def plan(self, request: PlanRequest) -> PlanMade:
+        """One update."""
+        await self._step("plan")
+        return PlanMade("plan-digest", 0, 1, 0, 0, 6)
+
+    @activity.defn
+    async def apply(self, request: ApplyRequest) -> Applied:
+        """Apply, or re-apply during a restore."""
+        await self._step("reapply" if request.is_restore else "apply")
+        return Applied(0, 1, 0, 0, 6)
+
+    @activity.defn
+    async def repair(self, request: RestoreRequest) -> int:
+        """Nothing to repair."""
+        await self._step("repair")
+        return 0
+
+    @activity.defn
+    async def verify_restore(self, request: RestoreRequest) -> RestoreVerified:
+        """All equal."""
+        await self._step("verify")
+        return RestoreVerified(7)
+
+    @activity.defn
+    async def deploy(self, request: DeployRequest) -> Deployed:
+        """Ready."""
+        await self._step("redeploy" if request.is_restore else "deploy")
+        return Deployed(request.services or ())
+
+    @activity.defn
+    async def run_tests(self, request: TestRequest) -> TestsPassed:
+        """Passed."""
+        await self._step("test")
+        return TestsPassed(["frontend ready"])
+
+    @activity.defn
+    async def finish(self, request: FinishRequest) -> Finished:
+        """Recorded; a restored commit gets its revert branch."""
+        await self._step("status" if request.outcome == "delivered" else "end")
+        self.finished.append(request)
+        return Finished("adx/revert" if request.outcome == "restored" else "")
+
+    @activity.defn
+    async def thaw(self, request: Thawed) -> None:
+        """Recorded."""
+        self.calls.append("thaw")
+
+    def all(self) -> list[Callable[..., Awaitable[object]]]:
+        """Everything a worker needs."""
+        return [
+            self.choose,
+            self.is_newer,
+            self.record_decision,
+            self.validate,
+            self.snapshot,
+            self.plan,
+            self.apply,
+            self.repair,
+            self.verify_restore,
+            self.deploy,
+            self.run_tests,
+            self.finish,
+            self.thaw,
+        ]
