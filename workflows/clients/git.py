@@ -36,9 +36,7 @@ async def push_revert(repository: Path, revert: Revert) -> str:
     """
     tree = await _reverted_tree(repository, revert)
     date = await _git(repository, "show", "-s", "--format=%ct +0000", revert.bad)
-    commit = await _git(
-        repository, "commit-tree", tree, "-p", revert.bad, "-m", revert.message, dates=date
-    )
+    commit = await _git(repository, "commit-tree", tree, "-p", revert.bad, "-m", revert.message, dates=date)
     await _git(repository, "push", "--quiet", "origin", f"{commit}:refs/heads/{revert.branch}")
     return commit
 
