@@ -1,0 +1,126 @@
+"""One cluster, as ADX looks at it."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Mapping
+from types import TracebackType
+from typing import Any
+
+import msgspec
+
+from workflows.clients.kubernetes import addresses, kubeconfig
+from workflows.clients.kubernetes.connection import Connection
+from workflows.clients.kubernetes.normalise import ENVIRONMENT_LABEL, digests_by_unit
+from workflows.clients.kubernetes.workloads import (
+    POD_TEMPLATE_HASH,
+    WorkloadStatus,
+    newest_hash,
+    selector_text,
+    status_of,
+)
+
+Json = dict[str, Any]
+
+
+class Kind(msgspec.Struct, frozen=True):
+    """One kind that ADX makes, and where the API server keeps all objects of it."""
+
+    kind: str
+    api_version: str
+    path: str
+
+
+KINDS = (
+    Kind("Namespace", "v1", "/api/v1/namespaces"),
+    Kind("ServiceAccount", "v1", "/api/v1/serviceaccounts"),
+    Kind("ConfigMap", "v1", "/api/v1/configmaps"),
+    Kind("Service", "v1", "/api/v1/services"),
+    Kind("Deployment", "apps/v1", "/apis/apps/v1/deployments"),
+    Kind("HorizontalPodAutoscaler", "autoscaling/v2", "/apis/autoscaling/v2/horizontalpodautoscalers"),
+    Kind("PodDisruptionBudget", "policy/v1", "/apis/policy/v1/poddisruptionbudgets"),
+    Kind("ResourceQuota", "v1", "/api/v1/resourcequotas"),
+    Kind("LimitRange", "v1", "/api/v1/limitranges"),
+    Kind("NetworkPolicy", "networking.k8s.io/v1", "/apis/networking.k8s.io/v1/networkpolicies"),
+)
+
+
+class Cluster:
+    """A connection to one API server. One per process and event loop; close it at the end.
+
+    Raises the errors of ``workflows.clients.kubernetes.errors``.
+    """
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    @classmethod
+    async def connect(
+        cls, kubeconfig_paths: str | None, context: str | None = None, *, environ: Mapping[str, str] | None = None
+    ) -> Cluster:
+        """The cluster of ``context`` (default: the current one) in the kubeconfig files (default: kubectl's own).
+
+        Nothing is asked of it yet. Raises KubeconfigRefused for a kubeconfig
+        that runs programs, skips TLS or points at a metadata service.
+        """
+        settings = os.environ if environ is None else environ
+        access = await asyncio.to_thread(kubeconfig.load, kubeconfig_paths, context, settings)
+        await addresses.check_server(access.server)
+        return cls(Connection(access))
+
+    async def version(self) -> str:
+        """The API server's version, ``v1.36.3``; the cheapest proof that it answers."""
+        return str((await self._connection.get("/version"))["gitVersion"])
+
+    async def live_objects(self, selector: str) -> list[Json]:
+        """All objects of the kinds that ADX makes which ``selector`` (labels) chooses, as the API server has them."""
+        found = await asyncio.gather(*(self._list(kind, selector) for kind in KINDS))
+        return [item for items in found for item in items]
+
+    async def live_digests(self, environment: str) -> dict[str, dict[str, str]]:
+        """``{unit: {object id: SHA-256}}`` of all that ADX made for ``environment``.
+
+        Equal for untouched objects however much time passes: without status and
+        what servers and autoscalers change by themselves.
+        """
+        selector = f"app.kubernetes.io/managed-by=adx,{ENVIRONMENT_LABEL}={environment}"
+        return digests_by_unit(await self.live_objects(selector))
+
+    async def rollout_status(self, namespace: str, deployment: str) -> WorkloadStatus:
+        """How far the Deployment is, and why it will not get further. Raises ObjectNotFound.
+
+        Pods of earlier declarations are not looked at: a crash of theirs is no
+        failure of this one.
+        """
+        found = await self._connection.get(f"/apis/apps/v1/namespaces/{namespace}/deployments/{deployment}")
+        status = status_of(found)
+        if status.is_ready or not status.observed or status.failure is not None:
+            return status
+        return status_of(found, await self._newest_pods(namespace, found))
+
+    async def close(self) -> None:
+        """Give back all connections."""
+        await self._connection.close()
+
+    async def __aenter__(self) -> Cluster:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    async def _list(self, kind: Kind, selector: str) -> list[Json]:
+        # Items of a list do not say what they are.
+        named = {"apiVersion": kind.api_version, "kind": kind.kind}
+        return [{**item, **named} for item in await self._connection.list(kind.path, selector)]
+
+    async def _newest_pods(self, namespace: str, deployment: Json) -> list[Json]:
+        selector = selector_text(deployment["spec"]["selector"])
+        replica_sets = await self._connection.list(f"/apis/apps/v1/namespaces/{namespace}/replicasets", selector)
+        template_hash = newest_hash(deployment, replica_sets)
+        if template_hash is None:
+            return []
+        own = f"{selector},{POD_TEMPLATE_HASH}={template_hash}"
+        return await self._connection.list(f"/api/v1/namespaces/{namespace}/pods", own)

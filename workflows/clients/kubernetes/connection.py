@@ -1,0 +1,90 @@
+"""GET on the API server: JSON in, ADX's errors out, pages put together, 429 waited for.
+
+A read may be repeated at will, so lost connections on a kept-alive socket and
+429 are tried again here, briefly; everything longer is the retry policy's.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from typing import Any
+
+import httpx
+import msgspec
+
+from workflows.clients.kubernetes.credentials import auth_of, tls_of
+from workflows.clients.kubernetes.errors import ClusterRefused, from_status, translated
+from workflows.clients.kubernetes.kubeconfig import Access
+
+TIMEOUT_SECONDS = 30
+PAGE_OBJECTS = 500
+CONNECTIONS = 8
+ATTEMPTS = 4
+LONGEST_WAIT_SECONDS = 5.0
+_AGAIN = (429, 503)
+_EXPIRED = 410
+
+Json = dict[str, Any]
+
+
+class Connection:
+    """A pool of connections to one API server."""
+
+    def __init__(self, access: Access) -> None:
+        self._client = httpx.AsyncClient(
+            base_url=access.server,
+            verify=tls_of(access),
+            auth=auth_of(access),
+            proxy=access.proxy,
+            timeout=TIMEOUT_SECONDS,
+            limits=httpx.Limits(max_connections=CONNECTIONS, max_keepalive_connections=CONNECTIONS),
+            transport=None,
+            follow_redirects=False,
+        )
+        self._extensions = {"sni_hostname": access.server_name} if access.server_name else {}
+
+    async def get(self, path: str, parameters: Mapping[str, str] | None = None) -> Json:
+        """The JSON object at ``path``. Raises the errors of ``workflows.clients.kubernetes.errors``."""
+        what = f"GET {path}"
+        for attempt in range(1, ATTEMPTS + 1):
+            with translated(what):
+                response = await self._client.get(path, params=parameters, extensions=self._extensions)
+            if response.status_code not in _AGAIN or attempt == ATTEMPTS:
+                break
+            await asyncio.sleep(_wait_seconds(response, attempt))
+        if response.status_code != httpx.codes.OK:
+            raise from_status(what, response.status_code, _message(response))
+        try:
+            return msgspec.json.decode(response.content, type=Json)
+        except msgspec.DecodeError:
+            raise ClusterRefused(f"{what}: the answer is not from a Kubernetes API server") from None
+
+    async def list(self, path: str, selector: str = "") -> list[Json]:
+        """All objects of a collection that ``selector`` (labels) chooses, page by page."""
+        found: list[Json] = []
+        parameters = {"limit": str(PAGE_OBJECTS), "labelSelector": selector}
+        while True:
+            page = await self.get(path, parameters)
+            found.extend(page.get("items") or ())
+            following = page.get("metadata", {}).get("continue")
+            if not following:
+                return found
+            parameters["continue"] = following
+
+    async def close(self) -> None:
+        """Give back all connections."""
+        await self._client.aclose()
+
+
+def _wait_seconds(response: httpx.Response, attempt: int) -> float:
+    asked = response.headers.get("retry-after", "")
+    seconds = float(asked) if asked.isdigit() else 0.25 * 2**attempt
+    return min(seconds, LONGEST_WAIT_SECONDS)
+
+
+def _message(response: httpx.Response) -> str:
+    try:
+        return str(msgspec.json.decode(response.content, type=Json).get("message", ""))
+    except msgspec.DecodeError:
+        return ""
