@@ -12,6 +12,7 @@ from collections.abc import Mapping
 
 import pulumi
 
+from infra import lean_sdk
 from infra.errors import StackInputsInvalid
 from infra.inputs import desired_state
 from infra.registration import UnitComponent, cluster_provider
@@ -25,7 +26,7 @@ def run() -> None:
 
     Raises pulumi.RunError for what is expected to go wrong: Pulumi prints its message without a traceback.
     """
-    silence_debug_messages()
+    lean_sdk.apply()
     try:
         refuse_empty_passphrase(os.environ)
         deliver(desired_state(pulumi.get_stack(), pulumi.get_project(), os.environ), cluster_context(os.environ))
@@ -69,11 +70,6 @@ def refuse_empty_passphrase(environ: Mapping[str, str]) -> None:
             "PULUMI_CONFIG_PASSPHRASE is empty",
             next_step="unset it and name a file with PULUMI_CONFIG_PASSPHRASE_FILE (`adx env` prints the local one)",
         )
-
-
-def silence_debug_messages() -> None:
-    """Pulumi's SDK sends four debug messages per resource to the engine, one call each: a fifth of the run time."""
-    pulumi.log.debug = lambda *_arguments, **_named: None
 
 
 def problem_line(problem: Problem) -> str:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from ipaddress import ip_network
 
 from infra.metadata import SKIP_AWAIT, Manifest, manifest
-from infra.quantities import smaller
 from policies.desired_state import TenantInputs, Unit
+from policies.quantities import quantity
 
 COMPONENT = "tenancy"
 POD_SECURITY = {
@@ -67,8 +67,8 @@ def limit_range(unit: Unit, inputs: TenantInputs) -> Manifest:
     container = {
         "type": "Container",
         "max": most,
-        "default": {name: smaller(DEFAULT_LIMIT[name], most[name]) for name in most},
-        "defaultRequest": {name: smaller(DEFAULT_REQUEST[name], most[name]) for name in most},
+        "default": {name: min(DEFAULT_LIMIT[name], most[name], key=quantity) for name in most},
+        "defaultRequest": {name: min(DEFAULT_REQUEST[name], most[name], key=quantity) for name in most},
     }
     return manifest(
         unit, COMPONENT, "v1", "LimitRange", "container-defaults",
