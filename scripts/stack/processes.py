@@ -10,6 +10,7 @@ import contextlib
 import os
 import signal
 import subprocess
+import time
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
@@ -19,6 +20,7 @@ HOME_VARIABLE = "ADX_STACK_HOME"
 # A start time is derived from the boot time, which may be corrected by a clock service.
 _START_TOLERANCE_SECONDS = 2.0
 _KILL_WAIT_SECONDS = 10.0
+_POLL_SECONDS = 0.02
 # Our own children that were started by this very process; asked now and then, so that none stays a zombie.
 _children: dict[int, subprocess.Popen[bytes]] = {}
 
@@ -41,13 +43,10 @@ def start(argv: tuple[str, ...], *, environment: Mapping[str, str], folder: Path
 
 def find(pid: int, started_at: float) -> psutil.Process | None:
     """The living process with this pid, if it is the one that was started then."""
-    child = _children.get(pid)
-    if child is not None and child.poll() is not None:
-        del _children[pid]
     try:
         process = psutil.Process(pid)
         is_same = abs(process.create_time() - started_at) <= _START_TOLERANCE_SECONDS
-        return process if is_same and process.status() != psutil.STATUS_ZOMBIE else None
+        return process if is_same and is_alive(process) else None
     except psutil.NoSuchProcess:
         return None
 
@@ -69,19 +68,44 @@ def end(process: psutil.Process, how: signal.Signals, grace_seconds: float, fami
     """Ask ``process`` to end, wait, then kill what is left of ``family`` and wait for that too."""
     with contextlib.suppress(psutil.NoSuchProcess):
         process.send_signal(how)
-        psutil.wait_procs([process], timeout=grace_seconds)
+        wait_until_gone([process], timeout_seconds=grace_seconds)
     kill([process, *family])
 
 
 def kill(family: Iterable[psutil.Process]) -> None:
     """Kill the processes and wait until they are gone."""
-    living = [process for process in family if process.is_running()]
+    living = [process for process in family if is_alive(process)]
     for process in living:
         with contextlib.suppress(psutil.NoSuchProcess):
             process.kill()
-    psutil.wait_procs(living, timeout=_KILL_WAIT_SECONDS)
-    for pid in [process.pid for process in living if process.pid in _children]:
-        _children.pop(pid).wait()
+    wait_until_gone(living, timeout_seconds=_KILL_WAIT_SECONDS)
+
+
+def wait_until_gone(family: Iterable[psutil.Process], *, timeout_seconds: float) -> list[psutil.Process]:
+    """Wait until the processes have ended; returns those that have not.
+
+    A zombie has ended: in a container nobody may ever collect it, so waiting for its pid to vanish could take forever.
+    """
+    give_up_at = time.monotonic() + timeout_seconds
+    while (living := [process for process in family if is_alive(process)]) and time.monotonic() < give_up_at:
+        time.sleep(_POLL_SECONDS)
+    return living
+
+
+def is_alive(process: psutil.Process) -> bool:
+    """Whether the process runs, and is neither a zombie nor another one with the same pid."""
+    _collect(process.pid)
+    try:
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+
+def _collect(pid: int) -> None:
+    """Collect a child of ours that has ended, so that it does not stay a zombie."""
+    child = _children.get(pid)
+    if child is not None and child.poll() is not None:
+        _children.pop(pid, None)
 
 
 def _descendants(process: psutil.Process) -> list[psutil.Process]:
@@ -100,8 +124,6 @@ def _group(process: psutil.Process) -> int | None:
 
 def _home_of(process: psutil.Process) -> str | None:
     try:
-        if process.status() == psutil.STATUS_ZOMBIE:
-            return None
-        return process.environ().get(HOME_VARIABLE)
+        return process.environ().get(HOME_VARIABLE) if is_alive(process) else None
     except (psutil.NoSuchProcess, psutil.AccessDenied, OSError):
         return None

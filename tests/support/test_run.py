@@ -1,0 +1,76 @@
+"""One run of the tests: its folder, the servers in it, and the processes that must be gone when it ends.
+
+Every process that is started during a run inherits ``ADX_TEST_RUN``, the run's
+folder, so that whatever is left can be named, whoever started it.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import tempfile
+from pathlib import Path
+
+import psutil
+
+from scripts.stack import Stack, processes
+
+VARIABLE = "ADX_TEST_RUN"
+_PREFIX = "adx-test-run-"
+_OWNER = "owner.json"
+_SETTLE_SECONDS = 3.0
+
+
+def begin() -> Path:
+    """A new folder, marked with the process that owns it; processes started from now on carry its path."""
+    folder = Path(tempfile.mkdtemp(prefix=_PREFIX))
+    owner = psutil.Process()
+    (folder / _OWNER).write_text(json.dumps({"pid": owner.pid, "started_at": owner.create_time()}))
+    os.environ[VARIABLE] = str(folder)
+    return folder
+
+
+def end(folder: Path) -> list[str]:
+    """End the servers of the run and delete its folder; returns what had to be killed because nobody ended it."""
+    for record in folder.glob("*/stack.json"):
+        Stack(record.parent).down()
+    left = processes.wait_until_gone(_processes_of(folder), timeout_seconds=_SETTLE_SECONDS)
+    described = [_described(process) for process in left]
+    processes.kill(left)
+    shutil.rmtree(folder, ignore_errors=True)
+    os.environ.pop(VARIABLE, None)
+    return described
+
+
+def end_abandoned_runs() -> None:
+    """End what runs that were killed have left behind. Runs whose owner lives, or of other users, are left alone."""
+    for folder in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*"):
+        if folder.stat().st_uid == os.getuid() and (folder / _OWNER).is_file() and not _is_owner_alive(folder):
+            end(folder)
+
+
+def _is_owner_alive(folder: Path) -> bool:
+    owner = json.loads((folder / _OWNER).read_text())
+    try:
+        return abs(psutil.Process(owner["pid"]).create_time() - owner["started_at"]) < 2
+    except psutil.NoSuchProcess:
+        return False
+
+
+def _processes_of(folder: Path) -> list[psutil.Process]:
+    return [process for process in psutil.process_iter() if _run_of(process) == str(folder)]
+
+
+def _run_of(process: psutil.Process) -> str | None:
+    try:
+        return process.environ().get(VARIABLE)
+    except (psutil.Error, OSError):
+        return None
+
+
+def _described(process: psutil.Process) -> str:
+    try:
+        return f"{process.pid} {' '.join(process.cmdline())[:200]}"
+    except psutil.Error:
+        return str(process.pid)
