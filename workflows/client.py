@@ -58,9 +58,7 @@ class Workflows:
         """Submit and wait for what each environment says."""
         name = f"adx-intake-{intake.commit[:12] or 'head'}-{uuid.uuid4().hex[:8]}"
         with _translated():
-            return await self.client.execute_workflow(
-                IntakeWorkflow.run, intake, id=name, task_queue=self.task_queue
-            )
+            return await self.client.execute_workflow(IntakeWorkflow.run, intake, id=name, task_queue=self.task_queue)
 
     async def rollback(self, environment: str, commit: str, requested_by: str) -> Receipt:
         """Bring ``environment`` back to ``commit``, or to the delivery before the last where that is empty."""
@@ -155,7 +153,9 @@ def _translated() -> Iterator[None]:
         raise AdxValidationError(_innermost(error)) from error
     except RPCError as error:
         if error.status == RPCStatusCode.NOT_FOUND:
-            raise NotRunningError("nothing was ever submitted to this environment", next_step="run `adx deploy`") from error
+            raise NotRunningError(
+                "nothing was ever submitted to this environment", next_step="run `adx deploy`"
+            ) from error
         raise AdxConnectionError(
             f"Temporal does not answer: {error.status.name}", next_step="run `adx status`, then `adx up`"
         ) from error

@@ -11,6 +11,7 @@ from temporalio.runtime import Runtime
 
 from workflows.codec import EncryptingCodec
 from workflows.errors import AdxConnectionError
+from workflows.snapshots.settings import open_keys
 
 ENCRYPTION_SWITCH = "ADX_ENCRYPT_PAYLOADS"
 
@@ -19,7 +20,7 @@ def data_converter(environ: Mapping[str, str]) -> DataConverter:
     """The converter of all clients and workers; it encrypts payloads when ``ADX_ENCRYPT_PAYLOADS`` is ``1``."""
     if environ.get(ENCRYPTION_SWITCH) != "1":
         return DataConverter.default
-    return dataclasses.replace(DataConverter.default, payload_codec=EncryptingCodec.from_environment(environ))
+    return dataclasses.replace(DataConverter.default, payload_codec=EncryptingCodec(open_keys(environ)))
 
 
 async def connect(environ: Mapping[str, str], *, runtime: Runtime | None = None) -> Client:

@@ -9,9 +9,8 @@ from typing import Any, TypeVar
 from temporalio import workflow
 from temporalio.workflow import ActivityCancellationType
 
-with workflow.unsafe.imports_passed_through():
-    from workflows.retry import ACTIVITY_RETRY
-    from workflows.models import Timeouts
+from workflows.models import Timeouts
+from workflows.retry import ACTIVITY_RETRY
 
 Argument = TypeVar("Argument")
 Value = TypeVar("Value")

@@ -7,8 +7,9 @@ from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from infra.engine import Engine, EngineSettings
 from policies.git_mirror import Mirror
+
+from infra.engine import Engine, EngineSettings
 from workflows.bodies import Bodies
 from workflows.clients.kubernetes import Cluster
 from workflows.ledger import Ledger

@@ -26,7 +26,7 @@ HEARTBEAT_INTERVAL_SECONDS = 2.0
 
 @dataclass
 class Report:
-    """What a step says while it runs: the last line goes with the next heartbeat, where ``adx deploy --watch`` reads it."""
+    """What a step says while it runs: its last line goes with the next heartbeat, and so to ``adx deploy --watch``."""
 
     message: str = ""
 

@@ -13,7 +13,6 @@ from datetime import timedelta
 
 from temporalio.client import Client
 from temporalio.worker import Worker
-from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
 
 from workflows.connection import connect
 from workflows.infrastructure.activities import InfrastructureActivities
@@ -26,6 +25,7 @@ from workflows.rollout.environment import EnvironmentWorkflow
 from workflows.rollout.restore import RestoreWorkflow
 from workflows.rollout.workflow import RolloutWorkflow
 from workflows.runtime import Runtime, open_runtime
+from workflows.sandbox import sandboxed_runner
 from workflows.services.activities import ServiceActivities
 from workflows.telemetry import logs
 from workflows.telemetry.probes import application
@@ -37,10 +37,6 @@ MAX_ACTIVITIES = 16
 MAX_CACHED_WORKFLOWS = 200
 HEARTBEAT_THROTTLE = timedelta(seconds=2)
 SHUTDOWN_GRACE = timedelta(seconds=10)
-
-# Third-party modules loaded anew for each workflow would triple the memory;
-# they are imported by activities only, so the sandbox need not watch them.
-PASSED_THROUGH = ("msgspec", "sqlalchemy", "psycopg", "httpx", "lightkube", "structlog", "prometheus_client")
 
 
 def worker_for(client: Client, runtime: Runtime, task_queue: str) -> Worker:
@@ -74,13 +70,6 @@ def worker_for(client: Client, runtime: Runtime, task_queue: str) -> Worker:
         max_heartbeat_throttle_interval=HEARTBEAT_THROTTLE,
         default_heartbeat_throttle_interval=HEARTBEAT_THROTTLE,
         graceful_shutdown_timeout=SHUTDOWN_GRACE,
-    )
-
-
-def sandboxed_runner() -> SandboxedWorkflowRunner:
-    """The sandbox that workflows run in, here and when histories are replayed."""
-    return SandboxedWorkflowRunner(
-        restrictions=SandboxRestrictions.default.with_passthrough_modules(*PASSED_THROUGH)
     )
 
 

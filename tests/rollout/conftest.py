@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import AsyncIterator
+from datetime import timedelta
 
 import pytest
 from temporalio.testing import WorkflowEnvironment
@@ -15,14 +16,16 @@ from tests.support.binaries import beside_python
 from workflows.rollout.environment import EnvironmentWorkflow
 from workflows.rollout.restore import RestoreWorkflow
 from workflows.rollout.workflow import RolloutWorkflow
-from workflows.worker import sandboxed_runner
+from workflows.sandbox import sandboxed_runner
 
 
 @pytest.fixture
 async def harness() -> AsyncIterator[Harness]:
     """A fresh server, so that no test sees another's workflows or skipped time."""
     doubles, task_queue = Doubles(), f"test-{uuid.uuid4()}"
-    server = await WorkflowEnvironment.start_time_skipping(test_server_existing_path=beside_python("temporal-test-server"))
+    server = await WorkflowEnvironment.start_time_skipping(
+        test_server_existing_path=beside_python("temporal-test-server")
+    )
     async with (
         server as environment,
         Worker(
@@ -31,6 +34,7 @@ async def harness() -> AsyncIterator[Harness]:
             workflows=[EnvironmentWorkflow, RolloutWorkflow, RestoreWorkflow],
             activities=doubles.all(),
             workflow_runner=sandboxed_runner(),
+            max_heartbeat_throttle_interval=timedelta(milliseconds=50),
         ),
     ):
-        yield Harness(environment.client, task_queue, doubles)
+        yield Harness(environment.client, task_queue, doubles, environment)

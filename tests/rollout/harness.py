@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from temporalio.client import Client, WorkflowHandle
+from temporalio.testing import WorkflowEnvironment
 
 from tests.rollout.doubles import Doubles
 from workflows.rollout.models import RolloutStatus
@@ -20,6 +21,11 @@ class Harness:
     client: Client
     task_queue: str
     doubles: Doubles
+    server: WorkflowEnvironment
+
+    async def pass_time(self, seconds: float) -> None:
+        """Let the server's clock skip ahead; it stands still by itself while a test only asks."""
+        await self.server.sleep(seconds)
 
     async def until(
         self,

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import asyncio
 
+from policies.git_tree import GitTree, environment_names
 from temporalio import activity
 from temporalio.client import Client
 
-from policies.git_tree import GitTree, environment_names
 from workflows.errors import AdxValidationError
 from workflows.intake.models import Intake, TakenIn
 from workflows.ledger import environments, quarantine

@@ -56,5 +56,7 @@ def _schedule(task_queue: str, interval_seconds: int) -> Schedule:
 
 def _interval(text: str) -> int:
     if not text.isascii() or not text.isdecimal():
-        raise AdxValidationError(f"ADX_POLL_SECONDS is {text!r}", next_step="give whole seconds; 0 switches polling off")
+        raise AdxValidationError(
+            f"ADX_POLL_SECONDS is {text!r}", next_step="give whole seconds; 0 switches polling off"
+        )
     return int(text)

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from temporalio import workflow
 
-with workflow.unsafe.imports_passed_through():
-    from workflows.intake.activities import IntakeActivities
-    from workflows.intake.models import Intake, TakenIn
-    from workflows.invoke import ActivityCall
-    from workflows.models import Timeouts
+from workflows.intake.activities import IntakeActivities
+from workflows.intake.models import Intake, TakenIn
+from workflows.invoke import ActivityCall
+from workflows.models import Timeouts
 
 
 @workflow.defn

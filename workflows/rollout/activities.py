@@ -105,7 +105,7 @@ class RolloutActivities:
 
     @activity.defn
     async def run_tests(self, request: TestRequest) -> TestsPassed:
-        """Run the environment's post-deployment tests in order. Raises PostDeploymentTestFailed at the first that fails."""
+        """Run the post-deployment tests in order. Raises PostDeploymentTestFailed at the first that fails."""
 
         async def work(report: Report) -> TestsPassed:
             body = await self._runtime.bodies.get(request.delivery, DeliveryBody, request.environment)

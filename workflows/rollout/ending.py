@@ -106,9 +106,7 @@ async def _record_not_delivered(runtime: Runtime, request: FinishRequest) -> str
     if not _is_to_be_quarantined(request):
         return ""
     commit = validated.commit if validated else request.submission.commit
-    await quarantine.add(
-        runtime.ledger, environment, commit, reason=_reason(request), rollout_id=request.rollout_id
-    )
+    await quarantine.add(runtime.ledger, environment, commit, reason=_reason(request), rollout_id=request.rollout_id)
     return await _prepare_revert(runtime, request)
 
 
@@ -116,9 +114,7 @@ async def _record_units(runtime: Runtime, request: FinishRequest, token: int, st
     validated = _required(request)
     body = await runtime.bodies.get(validated.delivery, DeliveryBody, request.submission.environment)
     states = [_unit_state(change, status) for change in body.change_set.changes]
-    await units.record(
-        runtime.ledger, request.submission.environment, request.rollout_id, states, fencing_token=token
-    )
+    await units.record(runtime.ledger, request.submission.environment, request.rollout_id, states, fencing_token=token)
 
 
 def _unit_state(change: UnitChange, status: UnitStatus) -> UnitState:
@@ -127,12 +123,14 @@ def _unit_state(change: UnitChange, status: UnitStatus) -> UnitState:
     if unit is None:
         other = change.before or change.after
         commit = other.commit if other else ""
-        return UnitState(unit=change.unit, status="removed" if status != "frozen" else status, digest=None, commit=commit)
+        return UnitState(
+            unit=change.unit, status="removed" if status != "frozen" else status, digest=None, commit=commit
+        )
     return UnitState(unit=change.unit, status=status, digest=unit.digest, commit=unit.commit)
 
 
 def _is_to_be_quarantined(request: FinishRequest) -> bool:
-    """A rollback's target was good once; a quarantined commit is not quarantined anew; a broken one never gets better."""
+    """Whether trying the commit again would only fail again. A rollback's target was good once."""
     if request.submission.kind == "rollback" or not request.submission.commit:
         return False
     return request.outcome in _QUARANTINING or (
@@ -184,4 +182,3 @@ def _required(request: FinishRequest) -> Validated:
     if request.validated is None:
         raise AdxValidationError(f"{request.rollout_id} ended as {request.outcome} without having been validated")
     return request.validated
-

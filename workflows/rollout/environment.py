@@ -14,27 +14,26 @@ from temporalio import workflow
 from temporalio.exceptions import ActivityError, ApplicationError, ChildWorkflowError, FailureError
 from temporalio.workflow import ParentClosePolicy
 
-with workflow.unsafe.imports_passed_through():
-    from workflows.guarded import failure_of
-    from workflows.invoke import ActivityCall
-    from workflows.rollout.activities import RolloutActivities
-    from workflows.rollout.models import (
-        AncestryRequest,
-        ChooseRequest,
-        Decision,
-        DecisionRecord,
-        EnvironmentInput,
-        EnvironmentStatus,
-        Frozen,
-        Receipt,
-        RestoreInput,
-        RolloutInput,
-        RolloutStatus,
-        Submission,
-        Thawed,
-    )
-    from workflows.rollout.restore import RestoreWorkflow
-    from workflows.rollout.workflow import RolloutWorkflow
+from workflows.guarded import failure_of
+from workflows.invoke import ActivityCall
+from workflows.rollout.activities import RolloutActivities
+from workflows.rollout.models import (
+    AncestryRequest,
+    ChooseRequest,
+    Decision,
+    DecisionRecord,
+    EnvironmentInput,
+    EnvironmentStatus,
+    Frozen,
+    Receipt,
+    RestoreInput,
+    RolloutInput,
+    RolloutStatus,
+    Submission,
+    Thawed,
+)
+from workflows.rollout.restore import RestoreWorkflow
+from workflows.rollout.workflow import RolloutWorkflow
 
 ROLLOUTS_PER_RUN = 50
 PAUSE_AFTER_FAILED_CHOICE = timedelta(seconds=30)

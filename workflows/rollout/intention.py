@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 
-from policies.desired_state import DesiredState
-from policies.errors import DeclarationError
 from policies.git_tree import GitTree
 from policies.incremental import resolve_commit
-from policies.infrastructure.spec import EnvironmentSpec
 from policies.loader import load_environment
+
+from policies.desired_state import DesiredState
+from policies.errors import DeclarationError
+from policies.infrastructure.spec import EnvironmentSpec
 from workflows.errors import RolloutRefused
 from workflows.ledger import audit, environments, history, quarantine
 from workflows.ledger.models import AuditEntry

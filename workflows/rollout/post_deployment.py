@@ -49,7 +49,9 @@ async def _http_check(name: str, check: HttpCheck) -> None:
     """Ask until the answer is right or the time is over: a service may need a moment behind its load balancer."""
     await _refuse_link_local(name, check.url)
     deadline, found = time.monotonic() + check.timeout_seconds, "no answer"
-    async with httpx.AsyncClient(timeout=min(10, check.timeout_seconds), follow_redirects=False, trust_env=False) as client:
+    async with httpx.AsyncClient(
+        timeout=min(10, check.timeout_seconds), follow_redirects=False, trust_env=False
+    ) as client:
         while time.monotonic() < deadline:
             try:
                 found = await _ask(client, check)

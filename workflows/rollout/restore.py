@@ -7,15 +7,14 @@ from datetime import timedelta
 
 from temporalio import workflow
 
-with workflow.unsafe.imports_passed_through():
-    from workflows.guarded import Failure, Step, run_steps
-    from workflows.infrastructure.activities import InfrastructureActivities
-    from workflows.infrastructure.models import ApplyRequest, RestoreRequest, StackLease
-    from workflows.invoke import ActivityCall
-    from workflows.models import StepProgress
-    from workflows.rollout.models import RESTORE_STEPS, RestoreInput, RestoreResult
-    from workflows.services.activities import ServiceActivities
-    from workflows.services.models import DeployRequest
+from workflows.guarded import Failure, Step, run_steps
+from workflows.infrastructure.activities import InfrastructureActivities
+from workflows.infrastructure.models import ApplyRequest, RestoreRequest, StackLease
+from workflows.invoke import ActivityCall
+from workflows.models import StepProgress
+from workflows.rollout.models import RESTORE_STEPS, RestoreInput, RestoreResult
+from workflows.services.activities import ServiceActivities
+from workflows.services.models import DeployRequest
 
 ROUNDS = 3
 PAUSE_BETWEEN_ROUNDS = timedelta(seconds=30)
@@ -36,7 +35,7 @@ class RestoreWorkflow:
         self._objects = 0
 
     @workflow.run
-    async def run(self, request: RestoreInput) -> RestoreResult:
+    async def run(self, request: RestoreInput) -> RestoreResult:  # noqa: ARG002 - taken by __init__
         """Restore ``request.snapshot``."""
         failure: Failure | None = None
         for number in range(1, ROUNDS + 1):

@@ -9,40 +9,39 @@ from temporalio import workflow
 from temporalio.exceptions import ActivityError, ApplicationError
 from temporalio.workflow import ChildWorkflowCancellationType, ParentClosePolicy
 
-with workflow.unsafe.imports_passed_through():
-    from workflows.guarded import (
-        Failure,
-        GuardedOutcome,
-        NothingToChange,
-        Step,
-        failure_of,
-        finish_despite_cancellation,
-        guarded_change,
-    )
-    from workflows.infrastructure.activities import InfrastructureActivities
-    from workflows.infrastructure.models import ApplyRequest, PlanRequest, SnapshotRequest, SnapshotTaken
-    from workflows.invoke import ActivityCall
-    from workflows.models import StepProgress
-    from workflows.rollout.activities import RolloutActivities
-    from workflows.rollout.models import (
-        DELIVERY_STEPS,
-        Decision,
-        DecisionRecord,
-        Finished,
-        FinishRequest,
-        Outcome,
-        Receipt,
-        RestoreInput,
-        RestoreResult,
-        RolloutInput,
-        RolloutStatus,
-        TestRequest,
-        Validated,
-        ValidateRequest,
-    )
-    from workflows.rollout.restore import RestoreWorkflow
-    from workflows.services.activities import ServiceActivities
-    from workflows.services.models import DeployRequest
+from workflows.guarded import (
+    Failure,
+    GuardedOutcome,
+    NothingToChange,
+    Step,
+    failure_of,
+    finish_despite_cancellation,
+    guarded_change,
+)
+from workflows.infrastructure.activities import InfrastructureActivities
+from workflows.infrastructure.models import ApplyRequest, PlanRequest, SnapshotRequest, SnapshotTaken
+from workflows.invoke import ActivityCall
+from workflows.models import StepProgress
+from workflows.rollout.activities import RolloutActivities
+from workflows.rollout.models import (
+    DELIVERY_STEPS,
+    Decision,
+    DecisionRecord,
+    Finished,
+    FinishRequest,
+    Outcome,
+    Receipt,
+    RestoreInput,
+    RestoreResult,
+    RolloutInput,
+    RolloutStatus,
+    TestRequest,
+    Validated,
+    ValidateRequest,
+)
+from workflows.rollout.restore import RestoreWorkflow
+from workflows.services.activities import ServiceActivities
+from workflows.services.models import DeployRequest
 
 PAUSE_AFTER_FAILED_RECORD_SECONDS = 30
 
@@ -72,7 +71,7 @@ class RolloutWorkflow:
         )
 
     @workflow.run
-    async def run(self, request: RolloutInput) -> RolloutStatus:
+    async def run(self, request: RolloutInput) -> RolloutStatus:  # noqa: ARG002 - taken by __init__
         """Deliver ``request.submission``; the status returned is the final one."""
         try:
             outcome = await guarded_change(
@@ -142,7 +141,9 @@ class RolloutWorkflow:
     async def _plan(self) -> str:
         request = PlanRequest(self._taken().lease, self._known().desired_state)
         plan = await self._call.apply(InfrastructureActivities.plan, request)
-        line = f"{plan.creates} to create, {plan.updates} to update, {plan.replaces} to replace, {plan.deletes} to delete"
+        line = (
+            f"{plan.creates} to create, {plan.updates} to update, {plan.replaces} to replace, {plan.deletes} to delete"
+        )
         await self._wait_for_approval()
         return line if not self._approved_by else f"{line}; approved by {self._approved_by}"
 
@@ -168,7 +169,8 @@ class RolloutWorkflow:
         request = ApplyRequest(self._taken().lease, self._known().desired_state)
         done = await self._call.apply(InfrastructureActivities.apply, request)
         repaired = f"; {done.repaired_operations} pending operation(s) repaired" if done.repaired_operations else ""
-        return f"{done.creates} created, {done.updates} updated, {done.replaces} replaced, {done.deletes} deleted{repaired}"
+        line = f"{done.creates} created, {done.updates} updated, {done.replaces} replaced, {done.deletes} deleted"
+        return line + repaired
 
     async def _deploy(self) -> str:
         validated = self._known()
