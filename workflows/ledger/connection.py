@@ -11,7 +11,6 @@ import asyncio
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from functools import partial
 from types import TracebackType
 
 from sqlalchemy import URL, make_url, text
@@ -41,6 +40,13 @@ def parse_url(url: str) -> URL:
     return parsed.set(drivername="postgresql+psycopg")
 
 
+def _to_json(value: object) -> str:
+    try:
+        return json.dumps(value, allow_nan=False, separators=(",", ":"))
+    except (TypeError, ValueError) as error:
+        raise LedgerRefused(f"the ledger keeps JSON, and a value is none ({type(error).__name__})") from None
+
+
 def create_engine(url: str, pool_size: int) -> AsyncEngine:
     """An engine that hides parameters in errors, notices dead connections and works behind poolers."""
     return create_async_engine(
@@ -50,7 +56,7 @@ def create_engine(url: str, pool_size: int) -> AsyncEngine:
         pool_timeout=DEFAULT_TIMEOUT_SECONDS,
         pool_pre_ping=True,  # a connection that died while idle is replaced before it is used
         hide_parameters=True,
-        json_serializer=partial(json.dumps, allow_nan=False, separators=(",", ":")),
+        json_serializer=_to_json,
         connect_args={
             "connect_timeout": CONNECT_TIMEOUT_SECONDS,
             "prepare_threshold": None,

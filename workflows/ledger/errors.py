@@ -139,8 +139,8 @@ def translate(error: Exception) -> AdxError:
             return _from_sqlstate(original.sqlstate, original)
         if isinstance(original, (psycopg.OperationalError, psycopg.InterfaceError)):
             return _unreachable(original)
-    if isinstance(original, (ValueError, TypeError)):
-        return LedgerRefused(f"a value cannot be written to the ledger: {type(original).__name__}")
+    if isinstance(original, AdxError):
+        return original
     if isinstance(original, OSError):
         return _unreachable(original)
     return LedgerFailed(f"the ledger failed ({type(original).__name__})", next_step="look at PostgreSQL's log")
