@@ -24,7 +24,7 @@ from workflows.models import StepProgress, StepStatus
 Result = TypeVar("Result")
 
 
-class NothingToChange(Exception):  # noqa: N818 - not an error: the steps that follow have nothing to do
+class NothingToChange(Exception):
     """Raised by a step before the snapshot: there is nothing to do, and that is fine."""
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from policies.change_set import UnitChange
 from policies.errors import AdxError
 from workflows.bodies import DeliveryBody
-from workflows.clients import git
+from workflows.clients.revert import Revert, push_revert
 from workflows.errors import AdxValidationError
 from workflows.ledger import audit, environments, fencing, quarantine, rollouts, units
 from workflows.ledger.errors import RolloutNotFound
@@ -150,14 +150,14 @@ async def _prepare_revert(runtime: Runtime, request: FinishRequest) -> str:
     if validated is None or validated.base_commit is None or request.outcome != "restored":
         return ""
     branch = f"adx/revert-{request.submission.environment}-{validated.commit[:12]}"
-    revert = git.Revert(
+    revert = Revert(
         bad=validated.commit,
         good=validated.base_commit,
         branch=branch,
         message=f"Revert {validated.commit[:12]}: {request.failed_step} failed in {request.submission.environment}",
     )
     try:
-        await git.push_revert(runtime.mirror.path, revert)
+        await push_revert(runtime.mirror, revert)
     except AdxError as error:  # a convenience: the end is recorded all the same, with the reason
         logs.logger().warning("no revert branch", branch=branch, reason=str(error))
         return ""

@@ -56,6 +56,7 @@ class EnvironmentWorkflow:
         self._pending = list(state.pending)
         self._frozen = state.frozen
         self._last = state.last
+        self._current_id = ""
         self._current: workflow.ChildWorkflowHandle[RolloutWorkflow, RolloutStatus] | None = None
         self._submission: Submission | None = None
         self._thawing = False
@@ -123,7 +124,7 @@ class EnvironmentWorkflow:
         """The environment as it stands; the rollout under way is asked itself."""
         return EnvironmentStatus(
             environment=self._state.environment,
-            current=self._current.id if self._current else "",
+            current=self._current_id,
             pending=self._pending,
             frozen_reason=self._frozen.reason if self._frozen else "",
             last=self._last,
@@ -151,26 +152,30 @@ class EnvironmentWorkflow:
             await asyncio.sleep(PAUSE_AFTER_FAILED_CHOICE.total_seconds())
             return None
         self._pending = choice.remaining + self._pending[len(offered) :]
+        if choice.chosen is not None:
+            self._current_id = self._new_rollout_id(choice.chosen)  # nobody may see a moment with nothing to do
         return choice.chosen
 
-    async def _deliver(self, submission: Submission) -> None:
+    def _new_rollout_id(self, submission: Submission) -> str:
         name = submission.commit[:12] or submission.kind
-        rollout_id = f"adx-rollout-{submission.environment}-{name}-{workflow.uuid4().hex[:6]}"
+        return f"adx-rollout-{submission.environment}-{name}-{workflow.uuid4().hex[:6]}"
+
+    async def _deliver(self, submission: Submission) -> None:
         self._submission = submission
         self._current = await workflow.start_child_workflow(
             RolloutWorkflow.run,
             RolloutInput(submission, self._state.timeouts),
-            id=rollout_id,
+            id=self._current_id,
             parent_close_policy=ParentClosePolicy.ABANDON,
         )
         try:
             self._last = await self._current
         except ChildWorkflowError as error:
             why = failure_of("rollout", error).message
-            self._frozen = Frozen(f"{rollout_id} ended without a result ({why}): its state is unknown")
+            self._frozen = Frozen(f"{self._current_id} ended without a result ({why}): its state is unknown")
             return
         finally:
-            self._current = None
+            self._current, self._current_id = None, ""
         if self._last.outcome == "needs-operator":
             self._frozen = Frozen(self._last.failure, self._last.restore)
 
@@ -191,7 +196,7 @@ class EnvironmentWorkflow:
     def _queue_message(self) -> str:
         if self._frozen is not None:
             return "queued; the environment waits for an operator (run `adx restore`)"
-        return "queued behind the rollout under way" if self._current else "queued"
+        return "queued behind the rollout under way" if self._current_id else "queued"
 
 
 def _is_commit_id(text: str) -> bool:
