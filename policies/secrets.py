@@ -25,7 +25,7 @@ _SHAPES: tuple[tuple[str, str, re.Pattern[str]], ...] = (
     ("AKIA", "an AWS access key id", re.compile(r"\bAKIA[0-9A-Z]{16}\b")),
     ("ASIA", "an AWS access key id", re.compile(r"\bASIA[0-9A-Z]{16}\b")),
     ("PRIVATE KEY-----", "a private key", re.compile(r"-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY-----")),
-    ("gh", "a GitHub token", re.compile(r"\bgh[pousr]_[A-Za-z0-9]{30,}")),
+    *((f"gh{kind}_", "a GitHub token", re.compile(rf"\bgh{kind}_[A-Za-z0-9]{{30,}}")) for kind in "pousr"),
     ("github_pat_", "a GitHub token", re.compile(r"\bgithub_pat_[A-Za-z0-9_]{22,}")),
     ("glpat-", "a GitLab token", re.compile(r"\bglpat-[A-Za-z0-9_-]{20,}")),
     ("eyJ", "a JSON Web Token", re.compile(r"\beyJ[A-Za-z0-9_-]{8,4000}\.eyJ[A-Za-z0-9_-]{8,4000}\.")),
@@ -47,6 +47,10 @@ _ABOUT_WORDS = frozenset(
     | {"size", "ttl", "type", "uri", "url", "version"}
 )
 
+# What any finding needs somewhere in its document, in lower case: without it there is nothing to look at closer.
+_TRACES = tuple(
+    text.lower().encode() for text in (*_SECRET_STEMS, *_SECRET_ENDINGS, "key", *(row[0] for row in _SHAPES))
+)
 # Where a key is the author's own: a variable, a header, a setting.
 _FREE_KEYS = re.compile(r"(?:^values\.[^.]+|\.env|\.http_headers|^overrides\.[^.]+\.configuration\.[^.]+)\.[^.]+\Z")
 
@@ -92,6 +96,9 @@ def key_names_a_secret(key: str) -> bool:
 
 def _findings(spec: msgspec.Struct) -> Iterator[tuple[str, str]]:
     """Path and finding of everything in ``spec`` that looks like a secret."""
+    encoded = msgspec.json.encode(spec).lower()
+    if not any(trace in encoded for trace in _TRACES):
+        return
     document = msgspec.to_builtins(spec)
     for path, key, value in _values(document):
         shape = credential_shape(value) if isinstance(value, str) else None

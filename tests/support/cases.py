@@ -21,7 +21,7 @@ import pytest
 import yaml
 
 from policies.errors import Problem
-from tests.support.declared import Documents, base_documents, edit, problems_of
+from tests.support.declared import edited, problems_of
 
 
 def case_files(test_file: str, folder: str) -> list[object]:
@@ -41,15 +41,6 @@ def run_case(path: Path) -> None:
     assert found == sorted((item["rule"], item["at"]) for item in expected), problems
     for item in expected:
         _assert_texts(item, problems)
-
-
-def edited(edits: dict[str, dict[str, object]]) -> Documents:
-    """The base documents after ``edits``."""
-    documents = base_documents()
-    for file, changes in edits.items():
-        for place, value in changes.items():
-            edit(documents, file, place, value)
-    return documents
 
 
 def _assert_texts(item: dict[str, str], problems: list[Problem]) -> None:

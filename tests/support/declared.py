@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import copy
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -89,6 +90,15 @@ def edit(documents: Documents, file: str, path: str, value: object) -> None:
         place.append(value)
     else:
         place[last] = value
+
+
+def edited(edits: Mapping[str, Mapping[str, object]]) -> Documents:
+    """The base documents after ``edits``: file, then path, then value."""
+    documents = base_documents()
+    for file, changes in edits.items():
+        for path, value in changes.items():
+            edit(documents, file, path, value)
+    return documents
 
 
 def steps(path: str) -> list[str | int]:
