@@ -13,6 +13,8 @@ from scripts.progress import reporter
 from scripts.toolchain import Toolchain, doctor, resolve
 from scripts.toolchain.recipe import names
 
+_WIDTH_WITHOUT_TERMINAL = 240
+
 
 def main(arguments: list[str] | None = None) -> int:
     """Run one command; 0 when it worked, 1 after an expected error, 2 for a wrong command line."""
@@ -23,7 +25,7 @@ def main(arguments: list[str] | None = None) -> int:
         elif parsed.command == "path":
             print(*(resolve(name).path for name in parsed.names), sep="\n")
         else:
-            Console(soft_wrap=True).print(_table())
+            _print_table()
     except ScriptError as error:
         print(f"error: {error}", file=sys.stderr)
         print(f"next: {error.next_step}", file=sys.stderr)
@@ -50,11 +52,17 @@ def _build(chosen: list[str]) -> None:
             progress.note(f"{tool.name} {tool.version} ({tool.source}): {tool.path}")
 
 
-def _table() -> Table:
-    table = Table("tool", "version", "from", "path", "note", box=None)
+def _print_table() -> None:
+    """Nothing is cut off when the output goes to a file or a pipe."""
+    console = Console() if sys.stdout.isatty() else Console(width=_WIDTH_WITHOUT_TERMINAL)
+    table = Table(box=None, pad_edge=False)
+    for column in ("tool", "version", "from"):
+        table.add_column(column, no_wrap=True)
+    table.add_column("path", overflow="fold")
+    table.add_column("note")
     for row in doctor():
         table.add_row(row.tool, row.version, row.source, str(row.path or ""), row.note)
-    return table
+    console.print(table)
 
 
 if __name__ == "__main__":

