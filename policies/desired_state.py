@@ -21,7 +21,8 @@ from msgspec import field
 from policies.configuration.spec import FlagSpec, Scalar
 from policies.declarations import Declarations, EnvironmentDeclarations
 from policies.errors import DeclarationError, Problem
-from policies.services.spec import Port, ServiceSpec
+from policies.normal_form import normal_flag, normal_network, normal_service, target_port
+from policies.services.spec import ServiceSpec
 from policies.spec import Spec
 from policies.tenancy.spec import Compliance, Database, Network, Overrides, ResourceLimits, TenantSpec
 
@@ -133,7 +134,7 @@ def platform_inputs(declared: EnvironmentDeclarations) -> PlatformInputs:
         region=environment.region,
         owner=environment.owner,
         namespace=environment.namespace,
-        flags=tuple(sorted(map(_normal_flag, declared.flags.flags), key=lambda flag: flag.name)),
+        flags=tuple(sorted(map(normal_flag, declared.flags.flags), key=lambda flag: flag.name)),
     )
 
 
@@ -144,7 +145,7 @@ def service_inputs(service: ServiceSpec, declared: EnvironmentDeclarations) -> S
     return ServiceInputs(
         environment=declared.environment.name,
         namespace=declared.environment.namespace,
-        service=_normal_service(service),
+        service=normal_service(service),
         configuration=declared.configuration.values.get(service.name, {}),
         ready_timeout_seconds=default_timeout_seconds if own_timeout_seconds is None else own_timeout_seconds,
     )
@@ -168,7 +169,7 @@ def tenant_inputs(tenant: TenantSpec, declared: EnvironmentDeclarations) -> Tena
         database=tenant.database,
         resource_limits=overrides.resource_limits or tenant.resource_limits,
         compliance=msgspec.structs.replace(tenant.compliance, frameworks=tuple(sorted(tenant.compliance.frameworks))),
-        network=_normal_network(tenant.network),
+        network=normal_network(tenant.network),
         service_ports=_service_ports(tenant.network, declared),
         configuration={service: values for service, values in overrides.configuration.items() if values},
         flags=overrides.flags,
@@ -209,42 +210,9 @@ def unit_of(id_: str, inputs: UnitInputs, commit: str, previous: Unit | None = N
     return Unit(id=id_, commit=previous.commit if previous and is_unchanged else commit, digest=digest, inputs=inputs)
 
 
-def _normal_flag(flag: FlagSpec) -> FlagSpec:
-    return msgspec.structs.replace(
-        flag,
-        users=None if flag.users is None else tuple(sorted(flag.users)),
-        tenants=None if flag.tenants is None else tuple(sorted(flag.tenants)),
-    )
-
-
-def _normal_port(port: Port) -> Port:
-    return msgspec.structs.replace(port, target_port=_target_port(port))
-
-
-def _target_port(port: Port) -> int:
-    return port.port if port.target_port is None else port.target_port
-
-
-def _normal_service(service: ServiceSpec) -> ServiceSpec:
-    return msgspec.structs.replace(
-        service,
-        ports=tuple(sorted(map(_normal_port, service.ports), key=lambda port: port.name)),
-        dependencies=tuple(sorted(service.dependencies)),
-        feature_flags=tuple(sorted(service.feature_flags)),
-        writable_paths=tuple(sorted(service.writable_paths)),
-        # Resolved beside the service, once: two places could disagree.
-        ready_timeout_seconds=None,
-    )
-
-
-def _normal_network(network: Network) -> Network:
-    egress = sorted(network.egress, key=lambda rule: (rule.cidr, rule.port, rule.reason))
-    return Network(services=tuple(sorted(network.services)), egress=tuple(egress))
-
-
 def _service_ports(network: Network, declared: EnvironmentDeclarations) -> dict[str, tuple[int, ...]]:
     ports = {service.name: service.ports for service in declared.services.services}
-    return {name: tuple(sorted(map(_target_port, ports[name]))) for name in sorted(network.services)}
+    return {name: tuple(sorted(map(target_port, ports[name]))) for name in sorted(network.services)}
 
 
 def _checked_namespace(environment: str, tenant: str) -> str:

@@ -12,11 +12,13 @@ from policies.addresses import why_network_is_refused
 from policies.declarations import Declarations
 from policies.desired_state import MAX_NAMESPACE_LENGTH, tenant_namespace
 from policies.findings import Finding, Rule, repeated, suggestion, tenant_file, tenant_rule
+from policies.quantities import quantity
 from policies.tenancy.override_rules import OVERRIDE_RULES
 from policies.tenancy.ownership_rules import OWNERSHIP_RULES
 from policies.tenancy.spec import TenantSpec
 
 _RESERVED_SCHEMAS = frozenset({"public", "information_schema"})
+_BOUNDS = {"cpu": ("50m", "2000"), "memory": ("32Mi", "16Ti"), "storage": ("0Gi", "1000Ti")}
 _NEEDS_ENCRYPTION = frozenset({"hipaa", "pci_dss"})
 
 
@@ -82,12 +84,31 @@ def reached_services_exist(name: str, tenant: TenantSpec, declarations: Declarat
         declared = declarations.environments.get(environment)
         if declared is None:
             continue
-        known = {service.name for service in declared.services.services}
+        ports = {service.name: service.ports for service in declared.services.services}
         for index, service in enumerate(tenant.network.services):
-            if service not in known:
+            path = f"network.services[{index}]"
+            if service not in ports:
                 what = f"the environment {environment} has no service {service}"
-                fix = suggestion(service, known, "name a service that runs in all environments of the tenant")
-                yield _finding(name, f"network.services[{index}]", what, fix)
+                fix = suggestion(service, ports, "name a service that runs in all environments of the tenant")
+                yield _finding(name, path, what, fix)
+            elif not ports[service]:
+                what = f"the service {service} has no port in {environment}, so nobody can call it"
+                yield _finding(name, path, what, "take it out, or give the service a port")
+
+
+@tenant_rule("tenancy.resource-bounds")
+def limits_leave_room_for_a_pod(name: str, tenant: TenantSpec, _: Declarations) -> Iterator[Finding]:
+    """A quota lets at least one small pod run, and is not more than a cluster has."""
+    limits = {"resource_limits": tenant.resource_limits}
+    for environment, overrides in tenant.overrides.items():
+        if overrides.resource_limits is not None:
+            limits[f"overrides.{environment}.resource_limits"] = overrides.resource_limits
+    for path, item in limits.items():
+        for field, (smallest, largest) in _BOUNDS.items():
+            amount: str = getattr(item, field)
+            if not quantity(smallest) <= quantity(amount) <= quantity(largest):
+                what = f"a limit of {amount} of {field} is not plausible"
+                yield _finding(name, f"{path}.{field}", what, f"write an amount from {smallest} to {largest}")
 
 
 @tenant_rule("tenancy.egress-address")
@@ -148,6 +169,7 @@ RULES: tuple[Rule, ...] = (
     schema_fits_isolation,
     schema_is_not_reserved,
     reached_services_exist,
+    limits_leave_room_for_a_pod,
     egress_is_permitted,
     egress_is_named_once,
     data_stays_in_its_region,
