@@ -35,7 +35,7 @@ def end(folder: Path) -> list[str]:
     """End the servers of the run and delete its folder; returns what had to be killed because nobody ended it."""
     for record in folder.glob("*/stack.json"):
         Stack(record.parent).down()
-    left = processes.wait_until_gone(_processes_of(folder), timeout_seconds=_SETTLE_SECONDS)
+    left = processes.wait_until_gone(processes_of(folder), timeout_seconds=_SETTLE_SECONDS)
     described = [_described(process) for process in left]
     processes.kill(left)
     shutil.rmtree(folder, ignore_errors=True)
@@ -58,15 +58,20 @@ def _is_owner_alive(folder: Path) -> bool:
         return False
 
 
-def _processes_of(folder: Path) -> list[psutil.Process]:
-    return [process for process in psutil.process_iter() if _run_of(process) == str(folder)]
+def processes_of(folder: Path) -> list[psutil.Process]:
+    """Living processes of the run: what tests started, and the parts of its stacks."""
+    return [
+        process for process in psutil.process_iter() if _belongs_to(process, folder) and processes.is_alive(process)
+    ]
 
 
-def _run_of(process: psutil.Process) -> str | None:
+def _belongs_to(process: psutil.Process, folder: Path) -> bool:
     try:
-        return process.environ().get(VARIABLE)
+        environ = process.environ()
     except (psutil.Error, OSError):
-        return None
+        return False
+    home = environ.get(processes.HOME_VARIABLE)
+    return environ.get(VARIABLE) == str(folder) or (home is not None and Path(home).is_relative_to(folder))
 
 
 def _described(process: psutil.Process) -> str:
