@@ -81,7 +81,7 @@ def translated() -> Iterator[None]:
         raise _from_answer(error) from error
     except (exceptions.ConnectTimeoutError, exceptions.ReadTimeoutError) as error:
         raise S3TimedOut("S3 did not answer in time", next_step="check the network to AWS_ENDPOINT_URL") from error
-    except (exceptions.HTTPClientError, exceptions.IncompleteReadError) as error:
+    except (exceptions.ConnectionError, exceptions.HTTPClientError, exceptions.IncompleteReadError) as error:
         raise S3Unreachable(
             f"S3 cannot be reached ({type(error).__name__})", next_step="check AWS_ENDPOINT_URL and the network"
         ) from error

@@ -18,7 +18,6 @@ from workflows.ledger.connection import Ledger
 from workflows.ledger.models import Record, UnitRecord, UnitStatus, record_of
 from workflows.ledger.tables import rollout_units, units
 
-_ROWS_A_STATEMENT = 1000  # PostgreSQL takes 65,535 parameters a statement
 _COMPARED = ("status", "digest", "commit", "fencing_token")
 
 
@@ -44,10 +43,9 @@ async def record(
     rows = [{**shared, **_columns(last[unit])} for unit in sorted(last)]
     async with ledger.transaction() as connection:
         await fencing.check_in(connection, environment, fencing_token)
-        for start in range(0, len(rows), _ROWS_A_STATEMENT):
-            some = rows[start : start + _ROWS_A_STATEMENT]
-            await _upsert(connection, rollout_units, ("rollout_id", "unit"), some)
-            await _upsert(connection, units, ("environment", "unit"), some)
+        if rows:
+            await _upsert(connection, rollout_units, ("rollout_id", "unit"), rows)
+            await _upsert(connection, units, ("environment", "unit"), rows)
 
 
 async def units_of(ledger: Ledger, environment: str) -> tuple[UnitRecord, ...]:
@@ -71,8 +69,8 @@ def _columns(state: UnitState) -> dict[str, Any]:
 
 
 async def _upsert(connection: AsyncConnection, table: Table, key: tuple[str, ...], rows: list[dict[str, Any]]) -> None:
-    write = insert(table).values(rows)
+    write = insert(table)
     changed = {name: write.excluded[name] for name in ("rollout_id", *_COMPARED)}
     is_different = or_(*(table.c[name].is_distinct_from(write.excluded[name]) for name in ("rollout_id", *_COMPARED)))
     update = {**changed, "updated_at": func.clock_timestamp()}
-    await connection.execute(write.on_conflict_do_update(index_elements=key, set_=update, where=is_different))
+    await connection.execute(write.on_conflict_do_update(index_elements=key, set_=update, where=is_different), rows)

@@ -41,7 +41,7 @@ def open_keys(environ: Mapping[str, str]) -> KeyRing:
 def open_bodies(environ: Mapping[str, str]) -> Bodies:
     """The place that ``ADX_SNAPSHOT_STORE`` names. Raises SnapshotStoreMisconfigured."""
     address = urlsplit(environ.get("ADX_SNAPSHOT_STORE", ""))
-    if address.scheme == "file" and address.netloc in ("", "localhost") and address.path:
+    if address.scheme == "file" and address.netloc in ("", "localhost") and address.path.startswith("/"):
         return DirectoryBodies(Path(unquote(address.path)))
     if address.scheme == "s3" and address.netloc:
         return _open_s3(environ, address.netloc, address.path)
