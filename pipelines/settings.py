@@ -40,7 +40,8 @@ class SettingsError(AdxError):
 class Settings:
     """All settings of one process; values stay out of ``repr`` because some are secrets.
 
-    ``folder`` is the working tree or folder that commands read by default.
+    ``folder`` is the repository or folder on this machine that commands read:
+    ``--repo`` when that is one, otherwise the working tree around the caller.
     """
 
     home: Path
@@ -109,12 +110,14 @@ def load(
     SettingsError when the file is damaged or writable by others.
     """
     environ = os.environ if environ is None else environ
-    folder = _folder(repository, working_folder or Path.cwd())
-    home = Path(environ["ADX_HOME"]).expanduser() if environ.get("ADX_HOME") else folder / ".adx"
+    tree = _working_tree(working_folder or Path.cwd())
+    folder = Path(repository).resolve() if repository and Path(repository).is_dir() else tree
+    default_home = (tree if _is_bare(folder) else folder) / ".adx"
+    home = Path(environ["ADX_HOME"]).expanduser().resolve() if environ.get("ADX_HOME") else default_home
     values = {**DEFAULTS, "ADX_REPO": str(folder), **_read_file(home / ENVIRONMENT_FILE)}
     values |= {name: value for name, value in environ.items() if value and _is_a_setting(name, values)}
     if repository:
-        values["ADX_REPO"] = str(Path(repository).resolve()) if Path(repository).is_dir() else repository
+        values["ADX_REPO"] = str(folder) if Path(repository).is_dir() else repository
     values["ADX_HOME"] = str(home)
     return Settings(home=home, folder=folder, values=MappingProxyType(values))
 
@@ -124,14 +127,12 @@ def _is_a_setting(name: str, known: Mapping[str, str]) -> bool:
     return name in known or name.startswith(("ADX_", "PULUMI_", "AWS_", "VAULT_")) or name == "KUBECONFIG"
 
 
-def _folder(repository: str | None, working_folder: Path) -> Path:
-    """``--repo`` when it is a working tree or plain folder; otherwise the working tree around the working folder."""
-    if repository and Path(repository).is_dir() and not _is_bare(Path(repository)):
-        return Path(repository).resolve()
-    for candidate in (working_folder, *working_folder.parents):
+def _working_tree(folder: Path) -> Path:
+    """The git working tree around ``folder``, or ``folder`` itself."""
+    for candidate in (folder, *folder.parents):
         if (candidate / ".git").exists():
             return candidate.resolve()
-    return working_folder.resolve()
+    return folder.resolve()
 
 
 def _is_bare(folder: Path) -> bool:

@@ -13,7 +13,7 @@ recorded body can be sent again under a new id.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterable, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterable, Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -23,7 +23,6 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from pipelines.exit_codes import ExitCode
 from pipelines.webhook_checks import (
     Push,
     RefusedError,
@@ -35,6 +34,7 @@ from pipelines.webhook_checks import (
     why_ignored,
 )
 from policies.errors import AdxError
+from workflows.errors import AdxConnectionError, AdxTimeoutError
 from workflows.telemetry import logs, metrics, probes
 from workflows.telemetry.redaction import Redactor
 
@@ -43,8 +43,8 @@ DEFAULT_LIMIT_BYTES = 5 * 1024 * 1024
 BODY_WITHIN_SECONDS = 4.0
 ANSWER_WITHIN_SECONDS = 8.0  # GitHub hangs up after ten
 
-Submit = Callable[[str, str], Awaitable[Sequence[str]]]
-"""``submit(commit, requested_by)`` hands the commit to every environment and gives a sentence for each.
+Submit = Callable[[str, str], Awaitable[str]]
+"""``submit(commit, requested_by)`` returns a name once it is durable that every environment gets the commit.
 
 Must be idempotent: submitting a commit twice delivers it once.
 """
@@ -136,9 +136,9 @@ class Receiver:
         # submitted: sent again, it is submitted again, which delivers nothing twice. The other order would
         # leave a known delivery whose commit nobody submitted, and sending it again would change nothing.
         with logs.bound(delivery=delivery, commit=commit):
-            receipts = await self.submit(commit, pushed_by)
+            intake = await self.submit(commit, pushed_by)
         await self.deliveries.remember(delivery, "push")
-        return Answer(202, "accepted", {"message": "submitted", "commit": commit, "environments": list(receipts)})
+        return Answer(202, "accepted", {"message": "submitted", "commit": commit, "intake": intake})
 
 
 def application(receiver: Receiver, checks: Mapping[str, probes.Check]) -> Starlette:
@@ -167,7 +167,7 @@ async def _answer_in_time(receiver: Receiver, request: Request) -> Answer:
     except RefusedError as refusal:
         return Answer(refusal.status, refusal.outcome, {"message": str(refusal)})
     except AdxError as error:
-        is_temporary = error.exit_code == ExitCode.UNREACHABLE
+        is_temporary = isinstance(error, AdxConnectionError | AdxTimeoutError)
         message = {"message": receiver.redactor.line(str(error)), "next_step": receiver.redactor.line(error.next_step)}
         return Answer(503, "unavailable", message) if is_temporary else Answer(422, "refused", message)
     except TimeoutError:

@@ -28,9 +28,9 @@ MetricsSource = Callable[[], Awaitable[bytes]]
 CHECK_TIMEOUT_SECONDS = 3.0
 
 
-def application(checks: Mapping[str, Check], more_metrics: Sequence[MetricsSource] = ()) -> Starlette:
+def application(ready: Mapping[str, Check], more_metrics: Sequence[MetricsSource] = ()) -> Starlette:
     """An application that answers nothing but the three probes."""
-    return Starlette(routes=routes(checks, more_metrics))
+    return Starlette(routes=routes(ready, more_metrics))
 
 
 def routes(checks: Mapping[str, Check], more_metrics: Sequence[MetricsSource] = ()) -> list[Route]:

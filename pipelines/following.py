@@ -1,0 +1,107 @@
+"""Follows one submission through its environment until it is settled. Pure: looks in, events out.
+
+A submission can end in ways other than a rollout of its own: coalesced with a
+newer commit (then that rollout is followed), found to be delivered already,
+or left in the queue of a frozen environment.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from pipelines.exit_codes import ExitCode
+from pipelines.screens.watch import StepEvent, events
+from workflows.models import StepProgress
+from workflows.rollout.models import EnvironmentStatus, RolloutKind, RolloutStatus
+
+if TYPE_CHECKING:  # workflows.client imports temporalio
+    from workflows.client import LiveStatus
+
+IDLE_LOOKS = 6
+"""An environment may look idle for a moment between choosing a submission and starting its rollout."""
+
+EXIT_CODES: dict[str, ExitCode] = {
+    "delivered": ExitCode.OK,
+    "nothing-to-change": ExitCode.OK,
+    "restored": ExitCode.ROLLED_BACK,
+    "needs-operator": ExitCode.NEEDS_OPERATOR,
+}
+
+
+@dataclass
+class Follower:
+    """Where one submission stands. ``seen`` is the last rollout before it was submitted, empty if unknown."""
+
+    environment: str
+    commit: str
+    kind: RolloutKind = "deliver"
+    seen: str = ""
+    is_ended: bool = False
+    rollout: RolloutStatus | None = None
+    restore_steps: Sequence[StepProgress] = ()
+    line: str = ""
+    frozen_reason: str = ""
+    _idle_looks: int = field(default=0, repr=False)
+
+    def look(self, live: LiveStatus, now: datetime) -> list[StepEvent]:
+        """Take in how the environment stands; what has happened to the followed rollout since the last look."""
+        status = live.environment
+        self.line, self.frozen_reason = live.line, status.frozen_reason
+        happened = self._take_in(live, now) if self._is_of_interest(live.rollout) else []
+        self.is_ended = self._has_ended(status)
+        return happened
+
+    @property
+    def exit_code(self) -> ExitCode:
+        """The exit status that the end deserves; a submission that needed no rollout is fine."""
+        if self.frozen_reason:
+            return ExitCode.NEEDS_OPERATOR
+        if self.rollout is None:
+            return ExitCode.OK
+        return EXIT_CODES.get(self.rollout.outcome, ExitCode.FAILED)
+
+    def _is_of_interest(self, rollout: RolloutStatus | None) -> bool:
+        """Any rollout that is not older than the submission: one of a newer commit delivers ours too."""
+        if rollout is None or rollout.rollout_id == self.seen:
+            return False
+        return bool(self.seen) or not rollout.outcome or self._is_ours(rollout) or self.rollout is not None
+
+    def _take_in(self, live: LiveStatus, now: datetime) -> list[StepEvent]:
+        assert live.rollout is not None  # noqa: S101 - the caller looked
+        before = self.rollout
+        is_same = before is not None and before.rollout_id == live.rollout.rollout_id
+        restore_before = self.restore_steps if is_same else ()
+        # The steps of a restore are only told while it runs: the last known ones stay on the screen.
+        self.restore_steps = live.restore_steps or restore_before
+        self.rollout = live.rollout
+        return events(before if is_same else None, live.rollout, restore_before, self.restore_steps, now=now)
+
+    def _has_ended(self, status: EnvironmentStatus) -> bool:
+        if status.current:
+            self._idle_looks = 0
+            return False
+        if status.frozen_reason:
+            return True
+        if any(self._is_wanted(other.commit, other.kind) for other in status.pending):
+            self._idle_looks = 0
+            return False
+        if self.rollout is not None and self.rollout.outcome and self._is_ours(self.rollout):
+            return True
+        self._idle_looks += 1
+        return self._idle_looks >= IDLE_LOOKS
+
+    def _is_ours(self, rollout: RolloutStatus) -> bool:
+        return rollout.rollout_id != self.seen and self._is_wanted(rollout.commit, rollout.kind)
+
+    def _is_wanted(self, commit: str, kind: RolloutKind) -> bool:
+        # A rollback without a commit learns its commit later.
+        return kind == self.kind and (commit == self.commit or (kind == "rollback" and not self.commit))
+
+
+def worst(codes: Sequence[ExitCode]) -> ExitCode:
+    """The exit status of several ends: the one that most needs a person."""
+    order = (ExitCode.OK, ExitCode.FAILED, ExitCode.ROLLED_BACK, ExitCode.NEEDS_OPERATOR)
+    return max(codes, key=lambda code: order.index(code) if code in order else 1, default=ExitCode.OK)

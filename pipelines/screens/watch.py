@@ -1,0 +1,144 @@
+"""A rollout as it happens: a screen for terminals, and one line per event for everything else."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+import msgspec
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from pipelines.output import plain
+from pipelines.screens.common import MARKS, duration, parsed, seconds_between, short, style_of
+from workflows.models import StepProgress
+from workflows.rollout.models import RolloutStatus
+
+
+class StepEvent(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One thing that happened: a step changed its status, or (``step`` empty) the rollout did."""
+
+    at: str
+    environment: str
+    rollout: str
+    commit: str
+    status: str
+    step: str = ""
+    message: str = ""
+    seconds: float | None = None
+
+
+def watch_screen(status: RolloutStatus, restore_steps: Sequence[StepProgress], now: datetime) -> RenderableType:
+    """The rollout with all its steps, those of the restore when there is one, and how it stands."""
+    parts: list[RenderableType] = [_heading(status), Text(), _steps(status.steps, now)]
+    if restore_steps:
+        parts += [Text("\nrestore", style="bold yellow"), _steps(restore_steps, now)]
+    return Group(*parts, Text(), _standing(status))
+
+
+def _heading(status: RolloutStatus) -> Text:
+    kind = "rollback to" if status.kind == "rollback" else "delivering"
+    base = f"{short(status.base_commit)} → " if status.base_commit else ""
+    head = Text.assemble(plain(status.environment, "bold"), f"  {kind} {base}", plain(short(status.commit), "bold"))
+    return Text.assemble(head, "\n", plain(status.summary, "dim")) if status.summary else head
+
+
+def _steps(steps: Sequence[StepProgress], now: datetime) -> Table:
+    grid = Table.grid(padding=(0, 2))
+    grid.add_column(width=3, justify="right")
+    grid.add_column(min_width=9)
+    grid.add_column(min_width=10, justify="right")
+    grid.add_column(overflow="fold")
+    for step in steps:
+        style = style_of(step.status)
+        grid.add_row(
+            plain(MARKS.get(step.status, "·"), style),
+            plain(step.name, "dim" if step.status in ("pending", "skipped") else ""),
+            plain(duration(_seconds(step, now)), "dim"),
+            plain(step.message, style if step.status == "failed" else ""),
+        )
+    return grid
+
+
+def _seconds(step: StepProgress, now: datetime) -> float | None:
+    return seconds_between(parsed(step.started_at), parsed(step.finished_at) or now)
+
+
+def _standing(status: RolloutStatus) -> Text:
+    if status.outcome:
+        return Text.assemble(plain(status.outcome, f"bold {style_of(status.outcome)}".strip()), _why(status))
+    if status.waiting_for_approval:
+        who = ", ".join(status.approvers) or "anybody"
+        return plain(f"waiting for approval by {who}: adx approve {status.environment}", "yellow")
+    return plain(status.phase, style_of(status.phase)) if status.phase != "running" else Text("running", style="cyan")
+
+
+def _why(status: RolloutStatus) -> Text:
+    text = f" at {status.failed_step}: {status.failure}" if status.failed_step else ""
+    if not text and status.failure:
+        text = f": {status.failure}"
+    if status.revert_branch:
+        text += f"; a revert is prepared on {status.revert_branch}"
+    return plain(text)
+
+
+def events(
+    before: RolloutStatus | None,
+    after: RolloutStatus,
+    restore_before: Sequence[StepProgress] = (),
+    restore_after: Sequence[StepProgress] = (),
+    *,
+    now: datetime,
+) -> list[StepEvent]:
+    """What happened between two looks at one rollout, in order. A step that came and went gives its end only."""
+    happened: list[StepEvent] = []
+    if before is None:
+        happened.append(_event(after, "started", now, after.summary))
+    happened += _step_events(after, before.steps if before else (), after.steps, "", now)
+    happened += _step_events(after, restore_before, restore_after, "restore ", now)
+    if after.waiting_for_approval and not (before and before.waiting_for_approval):
+        happened.append(_event(after, "waiting-for-approval", now, ", ".join(after.approvers)))
+    if after.outcome and not (before and before.outcome):
+        happened.append(_event(after, after.outcome, now, _why(after).plain.removeprefix(": ").strip()))
+    return happened
+
+
+def _event(status: RolloutStatus, word: str, now: datetime, message: str) -> StepEvent:
+    return StepEvent(
+        at=now.isoformat(timespec="seconds"),
+        environment=status.environment,
+        rollout=status.rollout_id,
+        commit=status.commit,
+        status=word,
+        message=message,
+    )
+
+
+def _step_events(
+    status: RolloutStatus, before: Sequence[StepProgress], after: Sequence[StepProgress], prefix: str, now: datetime
+) -> list[StepEvent]:
+    known = {step.name: (step.status, step.started_at) for step in before}
+    return [
+        StepEvent(
+            at=step.finished_at or step.started_at or now.isoformat(timespec="seconds"),
+            environment=status.environment,
+            rollout=status.rollout_id,
+            commit=status.commit,
+            step=prefix + step.name,
+            status=step.status,
+            message=step.message,
+            seconds=seconds_between(parsed(step.started_at), parsed(step.finished_at)),
+        )
+        for step in after
+        if step.status != "pending" and known.get(step.name) != (step.status, step.started_at)
+    ]
+
+
+def event_line(event: StepEvent) -> Text:
+    """``09:05:01 production apply succeeded 4.2 s  12 created``: one event on one line, without colours needed."""
+    at = parsed(event.at)
+    what = f"{event.step} {event.status}" if event.step else f"rollout {event.status} ({short(event.commit)})"
+    took = f" {duration(event.seconds)}" if event.seconds is not None else ""
+    message = f"  {event.message}" if event.message else ""
+    return plain(f"{at:%H:%M:%S} {event.environment} {what}{took}{message}")
