@@ -62,7 +62,7 @@ class _Step:
 
 
 class Plain:
-    """One line when a step begins, ends, and every 15 seconds in between."""
+    """One line when a step ends and every 15 seconds before; steps known to be long also say that they begin."""
 
     def __init__(self, console: Console | None = None) -> None:
         self._console = console or Console(stderr=True, highlight=False, soft_wrap=True)
@@ -71,12 +71,12 @@ class Plain:
 
     @contextlib.contextmanager
     def step(self, title: str, *, expected_seconds: float | None = None) -> Iterator[None]:
-        """Say that ``title`` begins, and how it ended."""
+        """Say how ``title`` ended and how long it took."""
         step = _Step(title, expected_seconds)
         with self._lock:
             self._steps.append(step)
-        about = f" (about {_seconds(expected_seconds)})" if expected_seconds else ""
-        self.note(f"{title}{about} …")
+        if expected_seconds:
+            self.note(f"{title} (about {_seconds(expected_seconds)}) …")
         try:
             yield
         except BaseException:

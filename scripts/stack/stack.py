@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Literal
 
 import msgspec
-from filelock import FileLock
+from filelock import FileLock, Timeout
 
 from scripts.errors import StackError
 from scripts.progress import Reporter, Silent
@@ -32,6 +32,8 @@ from scripts.stack.selection import KUBERNETES_PARTS, assign_ports, dependants, 
 from scripts.stack.settings import ensure_secrets, settings
 from scripts.stack.supervisor import LOG_END_LINES, Supervisor
 from scripts.toolchain import Toolchain
+
+_PATIENCE_SECONDS = 1.0
 
 State = Literal["ready", "not ready", "crashed"]
 
@@ -145,8 +147,17 @@ class Stack:
 
     @contextmanager
     def _locked(self) -> Iterator[None]:
-        with FileLock(self._home.lock_file):
+        """One caller at a time starts or ends parts; says so when it has to wait for another one."""
+        lock = FileLock(self._home.lock_file)
+        try:
+            lock.acquire(timeout=_PATIENCE_SECONDS)
+        except Timeout:
+            self.reporter.note(f"waiting: another process starts or ends parts of {self._home.root}")
+            lock.acquire()
+        try:
             yield
+        finally:
+            lock.release()
 
     def _choose_context(self, known: Record, context: str | None, kubeconfig: Path | None) -> None:
         if context is None:

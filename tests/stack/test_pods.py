@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -14,6 +13,7 @@ from lightkube.resources.apps_v1 import Deployment
 from lightkube.resources.core_v1 import Namespace, Pod
 
 from tests.support.local_stack import LocalStack
+from tests.support.waiting import wait_until
 
 
 @pytest.fixture
@@ -30,14 +30,16 @@ def cluster(local_stack: LocalStack) -> Iterator[Client]:
 def test_pods_of_an_ordinary_image_become_ready(cluster: Client) -> None:
     """Also when a folder of the image is called broken: only the tag counts."""
     _deploy(cluster, "registry.example:5000/app-broken/web:v1")
-    deployment = _wait(lambda: _deployment(cluster), lambda found: found.status.availableReplicas == 2)
+    deployment = wait_until(lambda: _deployment(cluster), lambda found: found.status.availableReplicas == 2)
     assert deployment.status.unavailableReplicas in (None, 0)
 
 
 def test_pods_of_a_broken_tag_crash_again_and_again(cluster: Client) -> None:
     """As a kubelet reports it: running, restarted, waiting to be restarted, never ready."""
     _deploy(cluster, "registry.example/web:v2-broken")
-    pods = _wait(lambda: list(cluster.list(Pod)), lambda found: len(found) == 2 and all(map(_waiting_reason, found)))
+    pods = wait_until(
+        lambda: list(cluster.list(Pod)), lambda found: len(found) == 2 and all(map(_waiting_reason, found))
+    )
     assert {_waiting_reason(pod) for pod in pods} == {"CrashLoopBackOff"}
     assert {pod.status.phase for pod in pods} == {"Running"}
     assert {pod.status.containerStatuses[0].restartCount for pod in pods} == {3}
@@ -47,7 +49,9 @@ def test_pods_of_a_broken_tag_crash_again_and_again(cluster: Client) -> None:
 def test_pods_of_a_missing_tag_wait_for_their_image(cluster: Client) -> None:
     """As a kubelet reports it: pending, the image cannot be pulled."""
     _deploy(cluster, "registry.example/web:v3-missing")
-    pods = _wait(lambda: list(cluster.list(Pod)), lambda found: len(found) == 2 and all(map(_waiting_reason, found)))
+    pods = wait_until(
+        lambda: list(cluster.list(Pod)), lambda found: len(found) == 2 and all(map(_waiting_reason, found))
+    )
     assert {_waiting_reason(pod) for pod in pods} == {"ImagePullBackOff"}
     assert {pod.status.phase for pod in pods} == {"Pending"}
 
@@ -55,10 +59,10 @@ def test_pods_of_a_missing_tag_wait_for_their_image(cluster: Client) -> None:
 def test_deployment_is_mended_by_going_back_to_the_good_image(cluster: Client) -> None:
     """Which is what a rollback does."""
     _deploy(cluster, "registry.example/web:v2-broken")
-    _wait(lambda: list(cluster.list(Pod)), lambda found: len(found) == 2 and all(map(_waiting_reason, found)))
+    wait_until(lambda: list(cluster.list(Pod)), lambda found: len(found) == 2 and all(map(_waiting_reason, found)))
     image = {"spec": {"template": {"spec": {"containers": [{"name": "web", "image": "registry.example/web:v1"}]}}}}
     cluster.patch(Deployment, "web", image)
-    mended = _wait(lambda: _deployment(cluster), lambda found: found.status.availableReplicas == 2)
+    mended = wait_until(lambda: _deployment(cluster), lambda found: found.status.availableReplicas == 2)
     assert mended.spec.template.spec.containers[0].image == "registry.example/web:v1"
 
 
@@ -77,13 +81,3 @@ def _deployment(cluster: Client) -> Any:
 def _waiting_reason(pod: Any) -> str | None:
     statuses = pod.status.containerStatuses or []
     return statuses[0].state.waiting.reason if statuses and statuses[0].state.waiting else None
-
-
-def _wait(read: Callable[[], Any], is_reached: Callable[[Any], bool], *, timeout_seconds: float = 60) -> Any:
-    """Read until the condition holds; fails with what was read last."""
-    give_up_at = time.monotonic() + timeout_seconds
-    while not is_reached(found := read()):
-        if time.monotonic() > give_up_at:
-            pytest.fail(f"not reached within {timeout_seconds} s: {found}")
-        time.sleep(0.1)
-    return found
