@@ -7,7 +7,6 @@ from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-
 from infra.engine import Engine, EngineSettings
 from workflows.bodies import Bodies
 from workflows.clients.git import Mirror
@@ -54,6 +53,6 @@ async def open_runtime(environ: Mapping[str, str]) -> AsyncIterator[Runtime]:
     async with contextlib.AsyncExitStack() as stack:
         ledger = await stack.enter_async_context(await Ledger.open(environ["ADX_LEDGER_URL"]))
         await ledger.migrate()
-        cluster = await Cluster.connect(settings.kubeconfig, settings.kube_context)
+        cluster = await Cluster.connect(str(settings.kubeconfig), settings.kube_context)
         stack.push_async_callback(cluster.close)
         yield Runtime(ledger, store, cluster, mirror, settings)

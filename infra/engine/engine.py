@@ -65,12 +65,15 @@ class Engine:
         return await self._applied(await self._operate("destroy", UNATTENDED, on_event))
 
     async def export_state(self) -> bytes:
-        """The stack's state as ``pulumi stack export`` gives it, secrets encrypted; raises DamagedState."""
+        """The stack's state as ``pulumi stack export`` gives it, secrets encrypted; a new stack is created empty.
+
+        Raises DamagedState.
+        """
         stored = state.stored_path(self._settings, self._stack)
         if stored is not None:
             return state.export_stored(stored)
         lines: list[bytes] = []
-        outcome = await self._pulumi(["stack", "export", "--stack", self._stack], lines.append)
+        outcome = await self._pulumi_on_stack(["stack", "export", "--stack", self._stack], lines.append)
         self._raise_unless_successful("export", outcome, ())
         return b"".join(lines)
 

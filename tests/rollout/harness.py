@@ -3,15 +3,23 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+import contextlib
+import uuid
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
+from datetime import timedelta
 
 from temporalio.client import Client, WorkflowHandle
 from temporalio.testing import WorkflowEnvironment
+from temporalio.worker import Worker
 
 from tests.rollout.doubles import Doubles
+from tests.support.binaries import beside_python
+from workflows.rollout.environment import EnvironmentWorkflow
 from workflows.rollout.models import RolloutStatus
+from workflows.rollout.restore import RestoreWorkflow
 from workflows.rollout.workflow import RolloutWorkflow
+from workflows.sandbox import sandboxed_runner
 
 
 @dataclass
@@ -38,3 +46,22 @@ class Harness:
             if is_reached(status):
                 return status
             await asyncio.sleep(0.02)
+
+
+@contextlib.asynccontextmanager
+async def harness_on_new_server(doubles: Doubles) -> AsyncIterator[Harness]:
+    """A server of its own, so that nobody sees another's workflows or skipped time."""
+    task_queue = f"test-{uuid.uuid4()}"
+    program = beside_python("temporal-test-server")
+    async with (
+        await WorkflowEnvironment.start_time_skipping(test_server_existing_path=program) as server,
+        Worker(
+            server.client,
+            task_queue=task_queue,
+            workflows=[EnvironmentWorkflow, RolloutWorkflow, RestoreWorkflow],
+            activities=doubles.all(),
+            workflow_runner=sandboxed_runner(),
+            max_heartbeat_throttle_interval=timedelta(milliseconds=50),
+        ),
+    ):
+        yield Harness(server.client, task_queue, doubles, server)

@@ -7,6 +7,7 @@ import os
 from collections.abc import Mapping
 from types import TracebackType
 from typing import Any
+from urllib.parse import quote
 
 import msgspec
 
@@ -93,7 +94,8 @@ class Cluster:
         Pods of earlier declarations are not looked at: a crash of theirs is no
         failure of this one.
         """
-        found = await self._connection.get(f"/apis/apps/v1/namespaces/{namespace}/deployments/{deployment}")
+        path = f"/apis/apps/v1/namespaces/{quote(namespace, safe='')}/deployments/{quote(deployment, safe='')}"
+        found = await self._connection.get(path)
         status = status_of(found)
         if status.is_ready or not status.observed or status.failure is not None:
             return status
@@ -117,7 +119,7 @@ class Cluster:
         return [{**item, **named} for item in await self._connection.list(kind.path, selector)]
 
     async def _newest_pods(self, namespace: str, deployment: Json) -> list[Json]:
-        selector = selector_text(deployment["spec"]["selector"])
+        selector, namespace = selector_text(deployment["spec"]["selector"]), quote(namespace, safe="")
         replica_sets = await self._connection.list(f"/apis/apps/v1/namespaces/{namespace}/replicasets", selector)
         template_hash = newest_hash(deployment, replica_sets)
         if template_hash is None:
