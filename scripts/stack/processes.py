@@ -96,9 +96,14 @@ def is_alive(process: psutil.Process) -> bool:
     """Whether the process runs, and is neither a zombie nor another one with the same pid."""
     _collect(process.pid)
     try:
-        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+        return process.is_running() and not _is_zombie(process)
     except psutil.NoSuchProcess:
         return False
+
+
+def _is_zombie(process: psutil.Process) -> bool:
+    """A zombie with threads left is still on its way out and holds its ports."""
+    return process.status() == psutil.STATUS_ZOMBIE and process.num_threads() <= 1
 
 
 def _collect(pid: int) -> None:

@@ -15,6 +15,7 @@ class PartRecord(msgspec.Struct, frozen=True, kw_only=True):
 
     ``level`` is its depth in the graph of needs: parts are ended from the highest
     level down. ``log_offset`` is where this start begins in the log, in bytes.
+    ``fingerprint`` tells whether the part would be started differently now.
     """
 
     name: str
@@ -26,16 +27,19 @@ class PartRecord(msgspec.Struct, frozen=True, kw_only=True):
     stop_signal: int
     grace_seconds: float
     address: str = ""
+    fingerprint: str = ""
 
 
 class Record(msgspec.Struct, kw_only=True):
     """The whole record. ``ports`` outlives the parts: a stack that comes back is found where it was.
 
     ``context`` is the user's own kubeconfig context, empty for the local control plane.
+    ``optional`` are the optional parts in use: they change the settings of all others.
     """
 
     parts: dict[str, PartRecord] = {}
     ports: dict[str, int] = {}
+    optional: tuple[str, ...] = ()
     context: str = ""
     toolchain_path: str = ""
 

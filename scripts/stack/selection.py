@@ -7,10 +7,10 @@ from dataclasses import replace
 
 from scripts.errors import StackError
 from scripts.stack import ports
-from scripts.stack.part import Part
+from scripts.stack.part import Context, Part
 from scripts.stack.parts import kubernetes, postgres, s3, temporal, vault
 from scripts.stack.record import Record
-from scripts.stack.supervisor import needs_within
+from scripts.stack.supervisor import fingerprint, needs_within
 
 BUILT_IN = (*kubernetes.PARTS, temporal.PART, postgres.PART, vault.PART, s3.PART)
 KUBERNETES_PARTS = frozenset(part.name for part in kubernetes.PARTS)
@@ -56,6 +56,17 @@ def dependants(names: set[str], parts: Mapping[str, Part]) -> set[str]:
     """The parts that need one of ``names``, directly or not."""
     direct = {part.name for part in parts.values() if needs_within(part, parts) & names}
     return direct if direct <= names else direct | dependants(names | direct, parts)
+
+
+def optional_in_use(known: Record, chosen: Mapping[str, Part]) -> tuple[str, ...]:
+    """The optional parts that run or are about to."""
+    return tuple(name for name in OPTIONAL_PARTS if name in known.parts or name in chosen)
+
+
+def changed_parts(known: Record, chosen: Mapping[str, Part], context: Context) -> set[str]:
+    """The running parts that would be started differently now: another program, other settings."""
+    running = [(part, known.parts[part.name].fingerprint) for part in chosen.values() if part.name in known.parts]
+    return {part.name for part, recorded in running if recorded != fingerprint(part.command(context), context)}
 
 
 def _default(extra: Sequence[Part], known: Record) -> list[str]:

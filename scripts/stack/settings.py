@@ -21,6 +21,8 @@ def ensure_secrets(home: Home) -> None:
     """Generate once what every stack needs, whatever its parts, and the folders that the settings name."""
     home.ensure_secret("snapshot-key", lambda: base64.b64encode(secrets.token_bytes(_SNAPSHOT_KEY_BYTES)).decode())
     home.ensure_secret("webhook-secret")
+    for part in (kubernetes, postgres, vault, s3):
+        part.ensure_secrets(home)
     home.ensure_secret("pulumi-passphrase")
     for name in ("snapshots", "pulumi"):
         home.data(name).mkdir(mode=0o700, exist_ok=True)

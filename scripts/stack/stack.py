@@ -28,7 +28,7 @@ from scripts.stack.home import Home
 from scripts.stack.part import Context, Part
 from scripts.stack.probes import is_ready
 from scripts.stack.record import PartRecord, Record
-from scripts.stack.selection import KUBERNETES_PARTS, assign_ports, dependants, select
+from scripts.stack.selection import KUBERNETES_PARTS, assign_ports, changed_parts, dependants, optional_in_use, select
 from scripts.stack.settings import ensure_secrets, settings
 from scripts.stack.supervisor import LOG_END_LINES, Supervisor
 from scripts.toolchain import Toolchain
@@ -83,8 +83,9 @@ class Stack:
             if parts is None:
                 known.toolchain_path = str(self.toolchain.bin_folder())
             tools = {name: self.toolchain.resolve(name).path for part in chosen.values() for name in part.tools}
-            self._prepare_record(known, chosen)
-            self._supervisor(known, chosen, tools).bring_up(dict(known.parts))
+            supervisor = self._supervisor(known, chosen, tools)
+            self._prepare_record(known, chosen, supervisor.context)
+            supervisor.bring_up(dict(known.parts))
         return self.status()
 
     def down(self, parts: Iterable[str] | None = None) -> list[str]:
@@ -95,8 +96,8 @@ class Stack:
             known = record.load(self._home)
             names = set(known.parts) if parts is None else set(parts) & set(known.parts)
             ended = end_parts(known, names, self._home)
-            if not known.parts:
-                known.context = ""
+            known.optional = optional_in_use(known, {})
+            known.context = known.context if known.parts else ""
             record.save(self._home, known)
         return ended
 
@@ -170,12 +171,15 @@ class Stack:
         write_kubeconfig_of_context(context, kubeconfig, self._home.kubeconfig)
         known.context = context
 
-    def _prepare_record(self, known: Record, chosen: Mapping[str, Part]) -> None:
-        """Forget what crashed, choose ports, and end parts whose needs have moved to another port."""
+    def _prepare_record(self, known: Record, chosen: Mapping[str, Part], context: Context) -> None:
+        """Forget what crashed, choose ports, end what must be started anew: its needs moved or its settings changed."""
         crashed = {part.name for part in known.parts.values() if processes.find(part.pid, part.started_at) is None}
         end_parts(known, crashed, self._home)
         while moved := assign_ports(known, chosen):
             end_parts(known, dependants(moved, chosen), self._home)
+        known.optional = optional_in_use(known, chosen)
+        changed = changed_parts(known, chosen, context)
+        end_parts(known, changed | dependants(changed, chosen), self._home)
         record.save(self._home, known)
 
     def _supervisor(self, known: Record, chosen: Mapping[str, Part], tools: Mapping[str, Path]) -> Supervisor:

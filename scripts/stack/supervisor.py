@@ -6,6 +6,7 @@ another part fails: the caller decides what becomes of it.
 
 from __future__ import annotations
 
+import hashlib
 import os
 import threading
 import time
@@ -89,6 +90,7 @@ class Supervisor:
             stop_signal=int(part.stop_signal),
             grace_seconds=part.grace_seconds,
             address=part.address(self.context),
+            fingerprint=fingerprint(command, self.context),
         )
         self.remember(record)
         return record
@@ -122,6 +124,13 @@ def needs_within(part: Part, parts: Mapping[str, Part]) -> set[str]:
 def level_of(part: Part, parts: Mapping[str, Part]) -> int:
     """Depth in the graph of needs: 0 for a part that needs nothing."""
     return 1 + max((level_of(parts[name], parts) for name in needs_within(part, parts)), default=-1)
+
+
+def fingerprint(command: Command, context: Context) -> str:
+    """What makes a part this one: command line and settings. Other variables (how git logs in) may vary."""
+    known = context.settings().keys()
+    counted = {name: value for name, value in command.environment.items() if name in known or name.startswith("ADX_")}
+    return hashlib.sha256(repr((command.argv, sorted(counted.items()))).encode()).hexdigest()
 
 
 def _environment(command: Command, context: Context) -> dict[str, str]:

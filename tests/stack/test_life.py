@@ -6,6 +6,7 @@ import os
 import signal
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import psutil
@@ -43,6 +44,12 @@ def web_part(name: str, program: str = _SERVE, needs: tuple[str, ...] = ()) -> P
         needs=needs,
         address=lambda context: _url(context, name),
     )
+
+
+def _configured(name: str, **environment: str) -> Part:
+    plain = web_part(name)
+    command = lambda context: replace(plain.command(context), environment=environment)  # noqa: E731 - one expression
+    return replace(plain, command=command)
 
 
 def _url(context: Context, name: str) -> str:
@@ -163,6 +170,30 @@ def test_extra_part_gets_the_settings_of_the_stack(home: Path) -> None:
     stack = Stack(home, extra=[web_part("worker", say + _SERVE, needs=("postgres",))])
     stack.up(["worker"])
     assert f"ledger {stack.environment()['ADX_LEDGER_URL']}" in stack.logs("worker")
+
+
+def test_part_is_started_anew_when_its_settings_change(home: Path) -> None:
+    """A worker must not go on delivering the repository of yesterday, nor restart because of a new login shell."""
+    stack = Stack(home, extra=[_configured("worker", ADX_REPO="one", SSH_AUTH_SOCK="a")])
+    first = {part.name: part.pid for part in stack.up(["worker"])}
+    stack.extra = [_configured("worker", ADX_REPO="one", SSH_AUTH_SOCK="b")]
+    same = {part.name: part.pid for part in stack.up(["worker"])}
+    stack.extra = [_configured("worker", ADX_REPO="two", SSH_AUTH_SOCK="b")]
+    other = {part.name: part.pid for part in stack.up(["worker"])}
+    assert first == same
+    assert first["worker"] != other["worker"]
+
+
+def test_optional_part_changes_the_settings_of_parts_that_run_already(home: Path) -> None:
+    """`--with s3` moves the snapshots there, and the worker must know."""
+    say = "import os; print('store', os.environ['ADX_SNAPSHOT_STORE'], flush=True)\n"
+    stack = Stack(home, extra=[web_part("worker", say + _SERVE)])
+    stack.up(["worker"])
+    stack.up(["worker"], with_parts=["s3"])
+    stores = [line for line in stack.logs("worker").splitlines() if line.startswith("store")]
+    assert [store.split(":")[0] for store in stores] == ["store file", "store s3"]
+    stack.down()
+    assert stack.environment()["ADX_SNAPSHOT_STORE"].startswith("file:")
 
 
 def test_unknown_part_is_refused_with_the_known_ones(home: Path) -> None:

@@ -33,6 +33,11 @@ def settings(home: Home, known: Record) -> dict[str, str]:
     return {"KUBECONFIG": str(home.kubeconfig), "ADX_KUBE_CONTEXT": known.context or LOCAL_CONTEXT}
 
 
+def ensure_secrets(home: Home) -> None:
+    """The administrator's token."""
+    home.ensure_secret(_TOKEN)
+
+
 def _component(context: Context, name: str, *flags: str) -> Command:
     return Command((str(context.tool("kubernetes")), name, *flags))
 
@@ -75,7 +80,6 @@ def _prepare_api_server(context: Context) -> None:
     """The administrator's token, in the form that the API server reads and in the kubeconfig."""
     home = context.home
     ensure_certificates(home)
-    home.ensure_secret(_TOKEN)
     write_private(home.secret_file(_TOKENS), f'{home.secret(_TOKEN)},adx,adx,"system:masters"\n')
     write_private(home.kubeconfig, json.dumps(_kubeconfig(context), indent=2))
 

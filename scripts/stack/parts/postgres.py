@@ -33,7 +33,7 @@ _LEDGER = "adx"
 def settings(home: Home, known: Record) -> dict[str, str]:
     """The ledger's own database, as its owner and not as superuser."""
     port = known.ports.get("postgres.sql")
-    if port is None or not home.secret_file(_LEDGER_PASSWORD).exists():
+    if port is None:
         return {}
     password = home.secret(_LEDGER_PASSWORD)
     return {"ADX_LEDGER_URL": f"postgresql+psycopg://{_LEDGER}:{password}@127.0.0.1:{port}/{_LEDGER}"}
@@ -44,12 +44,15 @@ def superuser_url(home: Home, port: int, database: str = "postgres") -> str:
     return f"postgresql://postgres:{home.secret(_SUPERUSER_PASSWORD)}@127.0.0.1:{port}/{database}"
 
 
+def ensure_secrets(home: Home) -> None:
+    """The passwords of the superuser and of the ledger's role."""
+    home.ensure_secret(_SUPERUSER_PASSWORD)
+    home.ensure_secret(_LEDGER_PASSWORD)
+
+
 def _prepare(context: Context) -> None:
     """Make the data folder the first time, complete or not at all."""
-    home = context.home
-    home.ensure_secret(_LEDGER_PASSWORD)
-    password_file = home.ensure_secret(_SUPERUSER_PASSWORD)
-    data = home.data(_NAME)
+    data = context.home.data(_NAME)
     if (data / "PG_VERSION").exists():
         return
     unfinished = data.with_name(f"{_NAME}.unfinished")
@@ -58,7 +61,7 @@ def _prepare(context: Context) -> None:
     if os.geteuid() == 0:
         nobody = pwd.getpwnam("nobody")
         os.chown(unfinished, nobody.pw_uid, nobody.pw_gid)
-    _initdb(unfinished, password_file)
+    _initdb(unfinished, context.home.secret_file(_SUPERUSER_PASSWORD))
     unfinished.rename(data)
 
 

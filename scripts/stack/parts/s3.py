@@ -17,7 +17,7 @@ BUCKET = "adx"
 
 def settings(home: Home, known: Record) -> dict[str, str]:
     """While it runs, snapshots go there."""
-    if _NAME not in known.parts:
+    if _NAME not in known.optional:
         return {}
     return {
         "ADX_SNAPSHOT_STORE": f"s3://{BUCKET}/snapshots",
@@ -28,10 +28,14 @@ def settings(home: Home, known: Record) -> dict[str, str]:
     }
 
 
+def ensure_secrets(home: Home) -> None:
+    """Keys of the usual length and alphabet."""
+    home.ensure_secret(_KEY_ID, lambda: f"AK{secrets.token_hex(9).upper()}")
+    home.ensure_secret(_KEY, lambda: secrets.token_hex(20))
+
+
 def _prepare(context: Context) -> None:
-    """Keys of the usual length and alphabet; the bucket is a folder."""
-    context.home.ensure_secret(_KEY_ID, lambda: f"AK{secrets.token_hex(9).upper()}")
-    context.home.ensure_secret(_KEY, lambda: secrets.token_hex(20))
+    """The bucket is a folder."""
     (context.home.data(_NAME) / BUCKET).mkdir(parents=True, exist_ok=True)
 
 

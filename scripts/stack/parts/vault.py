@@ -14,13 +14,14 @@ TRANSIT_KEY = "adx"
 
 def settings(home: Home, known: Record) -> dict[str, str]:
     """Address and token while it runs. Snapshots do not use it unasked: it forgets its keys when it ends."""
-    if _NAME not in known.parts:
+    if _NAME not in known.optional:
         return {}
     return {"VAULT_ADDR": f"http://127.0.0.1:{known.ports['vault.http']}", "VAULT_TOKEN": home.secret(_TOKEN)}
 
 
-def _prepare(context: Context) -> None:
-    context.home.ensure_secret(_TOKEN)
+def ensure_secrets(home: Home) -> None:
+    """The token of Vault's root."""
+    home.ensure_secret(_TOKEN)
 
 
 def _command(context: Context) -> Command:
@@ -48,7 +49,6 @@ PART = Part(
     probe=lambda context: HttpProbe(f"{_url(context)}/v1/sys/health"),
     ports=("http",),
     tools=("vault",),
-    prepare=_prepare,
     finish=_make_transit_key,
     address=_url,
 )
