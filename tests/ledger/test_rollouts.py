@@ -177,6 +177,15 @@ async def test_history_is_read_page_by_page(ledger: Ledger) -> None:
     assert [entry.rollout.id for entry in (*first, *second)] == ["rollout-3", "rollout-2", "rollout-1"]
 
 
+async def test_the_newest_rollouts_come_first_and_others_are_left_out(ledger: Ledger) -> None:
+    await _three_rollouts(ledger)
+    await rollouts.start(ledger, new_rollout("elsewhere", environment="production"))
+
+    found = await rollouts.newest(ledger, "staging", limit=2)
+
+    assert [rollout.id for rollout in found] == ["rollout-3", "rollout-2"]
+
+
 async def test_the_commit_to_roll_back_to_is_the_last_delivered_one_that_is_not_quarantined(ledger: Ledger) -> None:
     for number, commit in enumerate(("good", "bad", "now"), start=1):
         await rollouts.start(ledger, new_rollout(f"rollout-{number}", commit=commit))
