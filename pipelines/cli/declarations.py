@@ -36,10 +36,10 @@ def diff(
 
 
 def _change_set(invocation: Invocation, environment: str, before: str, after: str) -> ChangeSet:
-    from policies.git_tree import GitTree
     from policies.incremental import resolve_commit
 
     from policies.change_set import diff as difference
+    from policies.git_tree import GitTree
 
     folder = invocation.settings.folder
     old = resolve_commit(GitTree.open(folder, before), environment, None)

@@ -75,7 +75,7 @@ def _standing(status: RolloutStatus) -> Text:
 
 
 def _why(status: RolloutStatus) -> Text:
-    text = f" at {status.failed_step}: {status.failure}" if status.failed_step else ""
+    text = f": {status.failed_step} failed: {status.failure}" if status.failed_step else ""
     if not text and status.failure:
         text = f": {status.failure}"
     if status.revert_branch:

@@ -107,6 +107,8 @@ async def receiver(recorded: Recorded | None = None, **options: object) -> Async
         deliveries=recorded,
         **options,  # type: ignore[arg-type] # tests pass what they are about
     )
-    async with served(application(made, {}), bind("0")) as address:
-        async with httpx.AsyncClient(base_url=f"http://{address}", trust_env=False) as client:
-            yield Served(address, client, recorded)
+    async with (
+        served(application(made, {}), bind("0")) as address,
+        httpx.AsyncClient(base_url=f"http://{address}", trust_env=False) as client,
+    ):
+        yield Served(address, client, recorded)

@@ -9,6 +9,7 @@ from datetime import timedelta
 import httpx
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
+from starlette.types import ASGIApp
 from temporalio.client import Client
 
 from policies.errors import AdxError
@@ -27,11 +28,10 @@ async def fails() -> None:
     raise ConnectionError("postgresql://adx:canary@db/ledger refused")
 
 
-async def get(path: str, application: object) -> httpx.Response:
+async def get(path: str, application: ASGIApp) -> httpx.Response:
     """One request to ``application`` on a real server."""
-    async with served(application, bind("0")) as address:  # type: ignore[arg-type] # any ASGI application
-        async with httpx.AsyncClient(trust_env=False) as client:
-            return await client.get(f"http://{address}{path}")
+    async with served(application, bind("0")) as address, httpx.AsyncClient(trust_env=False) as client:
+        return await client.get(f"http://{address}{path}")
 
 
 async def test_process_is_live_whatever_its_parts_do() -> None:

@@ -1,0 +1,84 @@
+"""`adx history`, `show` and `verify-audit` on a real ledger."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.pipelines.command import Ran, adx, environment
+from workflows.ledger import Ledger, rollouts, steps
+from workflows.ledger.models import NewRollout
+
+COMMIT = "8d1e77aa" * 5
+
+
+@pytest.fixture
+def run(ledger_url: str, tmp_path: Path) -> Callable[..., Ran]:
+    """Runs `adx` on a ledger with a delivered rollout of production and a failed one of staging."""
+    asyncio.run(fill(ledger_url))
+
+    def run_with_ledger(*arguments: str) -> Ran:
+        return adx(*arguments, environ=environment(tmp_path / "home", ADX_LEDGER_URL=ledger_url), folder=tmp_path)
+
+    return run_with_ledger
+
+
+async def fill(url: str) -> None:
+    """Two rollouts as workflows would write them."""
+    async with await Ledger.open(url) as ledger:
+        await ledger.migrate()
+        for name, status in (("production", "delivered"), ("staging", "failed")):
+            new = NewRollout(
+                id=f"rollout-{name}",
+                environment=name,
+                kind="deliver",
+                commit=COMMIT,
+                requested_by="ana",
+                source="cli",
+            )
+            await rollouts.start(ledger, new)
+            await steps.begin(ledger, new.id, "validate")
+            await rollouts.finish(ledger, new.id, status, failure={"step": "plan", "message": "no"})  # type: ignore[arg-type] # literal from the tuple
+
+
+def test_history_lists_all_environments_newest_first(run: Callable[..., Ran]) -> None:
+    shown = run("history")
+    assert shown.code == 0
+    assert shown.out.index("rollout-staging") < shown.out.index("rollout-production")
+
+
+def test_history_of_one_environment_as_json(run: Callable[..., Ran]) -> None:
+    found = json.loads(run("history", "production", "--json").out)
+    assert [entry["rollout"]["id"] for entry in found] == ["rollout-production"]
+
+
+def test_history_of_a_unit_that_nothing_touched_is_empty(run: Callable[..., Ran]) -> None:
+    assert json.loads(run("--json", "history", "--tenant", "acme").out) == []
+
+
+def test_show_tells_status_and_failure(run: Callable[..., Ran]) -> None:
+    shown = run("show", "rollout-staging")
+    assert shown.code == 0
+    assert "failed" in shown.out
+    assert "plan: no" in shown.out
+    assert "validate" in shown.out
+
+
+def test_show_of_an_unknown_rollout_exits_with_6(run: Callable[..., Ran]) -> None:
+    shown = run("show", "nothing\n\x1b[31m")
+    assert shown.code == 6
+    assert "knows no rollout" in shown.err
+    assert "\x1b" not in shown.err
+
+
+def test_audit_trail_is_verified_against_an_end_that_was_kept(run: Callable[..., Ran]) -> None:
+    head = json.loads(run("verify-audit", "--json").out)
+    kept = f"{head['sequence']}:{head['hash']}"
+    assert head["sequence"] == 4
+    assert run("verify-audit", "--kept", kept).code == 0
+    assert run("verify-audit", "--kept", f"{head['sequence']}:{'0' * 64}").code == 5
+    assert run("verify-audit", "--kept", "nonsense").code == 2
