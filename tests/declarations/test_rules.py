@@ -8,9 +8,11 @@ import pytest
 
 from policies import rules
 from policies.findings import nearest, suggestion
+from policies.folder_tree import FolderTree
+from policies.loader import load
 from policies.quantities import quantity
 from policies.services.dependencies import shortest_cycle
-from tests.support.declared import declarations, edited
+from tests.support.declared import BASE, declarations, edited
 
 TENANT, SERVICES = "tenants/acme.yaml", "environments/development/services.yaml"
 
@@ -34,6 +36,11 @@ def test_places_are_looked_up_only_for_what_was_found() -> None:
     asked: list[str] = []
     rules.check(declarations(edited({})), lambda file, path: (len(asked), asked.append(path) or 1))
     assert asked == []
+
+
+def test_the_case_files_base_is_read_the_same_by_the_real_loader() -> None:
+    """Given the base of all case files, the loader finds no problem and the same models as the tests' short cut."""
+    assert load(FolderTree(BASE)) == declarations(edited({}))
 
 
 def test_tenants_can_be_checked_a_few_at_a_time() -> None:
