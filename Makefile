@@ -40,7 +40,7 @@ test: tools ## all tests, on real parts
 bench: tools ## measure, print a table, write docs/benchmarks/results.json
 	@$(BIN)/python -m scripts.bench $(if $(ONLY),--only $(ONLY))
 
-demo: tools ## the main job in one terminal: a good merge delivered, a bad one restored
+demo: setup ## the main job in one terminal: a good merge delivered, a bad one restored
 	@$(BIN)/python -m scripts.demo
 
 stop: setup ## end the local stack

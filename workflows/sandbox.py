@@ -35,7 +35,7 @@ ONLY_RUN_BY_ACTIVITIES = (
     "workflows.step_runner",
     "workflows.telemetry",
 )
-LIBRARIES = ("git", "httpx", "lightkube", "msgspec", "prometheus_client", "psycopg", "sqlalchemy", "structlog")
+LIBRARIES = ("httpx", "msgspec", "prometheus_client", "psycopg", "sqlalchemy", "structlog")
 
 
 def sandboxed_runner() -> SandboxedWorkflowRunner:

@@ -11,10 +11,11 @@ import json
 import os
 import platform
 import subprocess
-from collections.abc import Iterable
+from collections.abc import Sequence
 from importlib import import_module
 from pathlib import Path
 from pkgutil import iter_modules
+from typing import Protocol, cast
 
 import psutil
 from rich.console import Console
@@ -24,6 +25,14 @@ from scripts.bench.rows import Row
 
 ROOT = Path(__file__).resolve().parents[2]
 RESULTS = ROOT / "docs" / "benchmarks" / "results.json"
+
+
+class Benchmark(Protocol):
+    """A module of benchmarks."""
+
+    def rows(self, only: str) -> list[Row]:
+        """Measure everything whose name contains ``only``."""
+        ...
 
 
 def main() -> None:
@@ -38,10 +47,10 @@ def main() -> None:
     _write(found)
 
 
-def _modules() -> Iterable[object]:
+def _modules() -> Sequence[Benchmark]:
     package = Path(__file__).parent
     names = sorted(module.name for module in iter_modules([str(package)]) if module.name.startswith("bench_"))
-    return [import_module(f"scripts.bench.{name}") for name in names]
+    return [cast("Benchmark", import_module(f"scripts.bench.{name}")) for name in names]
 
 
 def _print(found: list[Row]) -> None:

@@ -8,14 +8,16 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from policies.git_address import checked_address, checked_branch
+from policies.git_address import check_address
 from policies.git_process import hardened_environment
 from workflows.errors import AdxConnectionError, AdxTimeoutError, AdxValidationError, RolloutRefused
 
 TIMEOUT_SECONDS = 60.0
+_BRANCH = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/-]{0,200}")
 
 
 class GitFailed(AdxValidationError):
@@ -28,8 +30,8 @@ class Mirror:
     def __init__(self, address: str, path: Path, branch: str) -> None:
         """Touches nothing yet. Raises AdxError for an address or branch that is not safe to use."""
         self.path = path
-        self._address = checked_address(address)
-        self._branch = checked_branch(branch)
+        self._address = check_address(address)
+        self._branch = _checked_branch(branch)
         self._fetching = asyncio.Lock()
 
     async def fetch(self) -> str:
@@ -113,6 +115,12 @@ class Mirror:
             self.path.mkdir(parents=True, exist_ok=True)
             await self.run("init", "--quiet", "--bare", str(self.path))
         await self.run("config", "remote.origin.url", self._address)
+
+
+def _checked_branch(branch: str) -> str:
+    if not _BRANCH.fullmatch(branch) or ".." in branch:
+        raise AdxValidationError(f"{branch!r} is not the name of a branch", next_step="check ADX_BRANCH")
+    return branch
 
 
 async def _end(process: asyncio.subprocess.Process) -> None:

@@ -1,0 +1,68 @@
+"""Reads what the cluster and the ledger really have, for the demo's proofs. Reads only."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from workflows.clients.kubernetes import Cluster
+from workflows.ledger import Ledger, environments, quarantine, rollouts
+from workflows.ledger.models import Rollout
+
+
+@dataclass(frozen=True)
+class Looked:
+    """What was found at one moment. ``digests`` has one SHA-256 per live object."""
+
+    digests: dict[str, str]
+    objects: list[dict[str, Any]]
+    delivered_commit: str | None
+    last: Rollout | None
+    quarantined: tuple[str, ...]
+
+    def image_of(self, deployment: str) -> str:
+        """The image that ``deployment`` runs."""
+        found = self._object("Deployment", deployment)
+        return str(found["spec"]["template"]["spec"]["containers"][0]["image"])
+
+    def has_namespace(self, ending: str) -> bool:
+        """Whether a namespace with that ending exists."""
+        return any(item["kind"] == "Namespace" and item["metadata"]["name"].endswith(ending) for item in self.objects)
+
+    def flag_is_on(self, name: str) -> bool | None:
+        """The value of Boolean flag ``name`` as services read it; None where no service can."""
+        for item in self.objects:
+            document = item.get("data", {}).get("flags.json") if item["kind"] == "ConfigMap" else None
+            flag = json.loads(document).get(name) if document else None
+            if isinstance(flag, dict):
+                return bool(flag["enabled"])
+        return None
+
+    def _object(self, kind: str, name: str) -> dict[str, Any]:
+        return next(item for item in self.objects if item["kind"] == kind and item["metadata"]["name"] == name)
+
+
+def look(home: Path, environment: str) -> Looked:
+    """Cluster and ledger, now."""
+    settings = json.loads((home / "env.json").read_text())
+    return asyncio.run(_look(settings, environment))
+
+
+async def _look(settings: dict[str, str], environment: str) -> Looked:
+    async with (
+        await Cluster.connect(settings["KUBECONFIG"], settings["ADX_KUBE_CONTEXT"]) as cluster,
+        await Ledger.open(settings["ADX_LEDGER_URL"]) as ledger,
+    ):
+        by_unit = await cluster.live_digests(environment)
+        known = await environments.find(ledger, environment)
+        last = await rollouts.newest(ledger, environment, limit=1)
+        return Looked(
+            digests={name: digest for objects in by_unit.values() for name, digest in objects.items()},
+            objects=await cluster.live_objects(f"app.kubernetes.io/managed-by=adx,adx/environment={environment}"),
+            delivered_commit=known.delivered_commit if known else None,
+            last=last[0] if last else None,
+            quarantined=tuple(entry.commit for entry in await quarantine.commits_of(ledger, environment)),
+        )

@@ -1,0 +1,102 @@
+"""The demo's own bare remote, filled with this repository's declarations, and a clone to change them in."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+IDENTITY = ("-c", "user.name=Demo", "-c", "user.email=demo@example.com", "-c", "commit.gpgsign=false")
+
+
+class Remote:
+    """``path`` is the bare repository, ``work`` the clone that plays the developer's machine."""
+
+    def __init__(self, folder: Path) -> None:
+        self.path, self.work = folder / "remote.git", folder / "work"
+
+    def create(self) -> str:
+        """Make both, with the declarations as the first commit; returns its id."""
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        _git("init", "--quiet", "--bare", "--initial-branch=main", str(self.path))
+        _git("init", "--quiet", "--initial-branch=main", str(self.work))
+        self.git("remote", "add", "origin", str(self.path))
+        for folder in ("environments", "tenants"):
+            shutil.copytree(ROOT / folder, self.work / folder)
+        return self.merge("Declare the shop")
+
+    def merge(self, message: str) -> str:
+        """Commit everything and push it to main; returns the commit id."""
+        self.git("add", "--all")
+        self.git(*IDENTITY, "commit", "--quiet", "--message", message)
+        self.git("push", "--quiet", "origin", "HEAD:main")
+        return self.git("rev-parse", "HEAD")
+
+    def git(self, *arguments: str) -> str:
+        """Run git in the clone; its output."""
+        return _git("-C", str(self.work), *arguments)
+
+    def add_tenant(self, name: str, environment: str) -> None:
+        """A new tenant in ``environment``, written as a team would write it."""
+        (self.work / "tenants" / f"{name}.yaml").write_text(TENANT.format(name=name, environment=environment))
+
+    def set_version(self, environment: str, service: str, version: str) -> str:
+        """Change one line of services.yaml; returns the version that stood there."""
+        return self._replace(
+            f"environments/{environment}/services.yaml",
+            rf"(- name: {service}\n(?: {{4}}.*\n)*?    version: )(\S+)",
+            version,
+        )
+
+    def enable_flag(self, environment: str) -> str:
+        """Switch the first Boolean flag to its other value; returns the flag's name."""
+        path = f"environments/{environment}/flags.yaml"
+        text = (self.work / path).read_text()
+        found = re.search(r"- name: (\S+)\n(?: {4}.*\n)*?    enabled: (true|false)", text)
+        if found is None:
+            raise SystemExit(f"{path} has no Boolean flag to change")
+        name, value = found.groups()
+        self._replace(
+            path, rf"(- name: {name}\n(?: {{4}}.*\n)*?    enabled: )(\S+)", "false" if value == "true" else "true"
+        )
+        return name
+
+    def _replace(self, path: str, pattern: str, value: str) -> str:
+        file = self.work / path
+        text = file.read_text()
+        found = re.search(pattern, text)
+        if found is None:
+            raise SystemExit(f"{path} has nothing that looks like {pattern}")
+        file.write_text(text[: found.start(2)] + value + text[found.end(2) :])
+        return found.group(2)
+
+
+def _git(*arguments: str) -> str:
+    done = subprocess.run(["git", *arguments], capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        raise SystemExit(f"git {' '.join(arguments)} failed:\n{done.stderr}")
+    return done.stdout.strip()
+
+
+TENANT = """\
+apiVersion: adx/v1
+kind: Tenant
+name: {name}
+display_name: Quayside Books
+owner: team-accounts
+isolation_strategy: schema_per_tenant
+database:
+  engine: postgresql
+  name: retail_shared
+  schema: quayside_books
+resource_limits:
+  cpu: "1"
+  memory: 2Gi
+  storage: 10Gi
+  pods: 10
+environments: [{environment}]
+network:
+  services: [frontend]
+"""

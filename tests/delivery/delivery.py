@@ -1,0 +1,147 @@
+"""Drives ADX as users do: merges, real worker processes, the workflows' client; looks with the cluster client."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from temporalio.client import Client
+
+from tests.delivery.shop import Shop
+from workflows.client import LiveStatus, Workflows
+from workflows.clients.kubernetes import Cluster
+from workflows.connection import connect
+from workflows.intake.models import Intake, TakenIn
+from workflows.ledger import Ledger
+from workflows.models import Timeouts
+from workflows.rollout.environment import EnvironmentWorkflow, environment_workflow_id
+from workflows.rollout.models import EnvironmentInput, RolloutStatus
+
+# Short, so that a killed worker is noticed within a test.
+TIMEOUTS = Timeouts(heartbeat_seconds=5)
+
+
+@dataclass
+class Delivery:
+    """One test's own delivery. ``environ`` are the settings its workers run with."""
+
+    environment: str
+    environ: dict[str, str] = field(repr=False)
+    folder: Path
+    shop: Shop
+    ledger: Ledger
+    cluster: Cluster
+    client: Client
+    workflows: Workflows
+    workers: list[subprocess.Popen[bytes]] = field(default_factory=list)
+
+    def start_worker(self, **settings: str) -> subprocess.Popen[bytes]:
+        """A worker process of its own; its log goes to the test's folder."""
+        number = len(self.workers)
+        with (self.folder / f"worker-{number}.log").open("wb") as log:
+            process = subprocess.Popen(
+                [sys.executable, "-m", "pipelines.cli", "worker", "--listen", "127.0.0.1:0"],
+                env={**os.environ, **self.environ, **settings},
+                cwd=self.folder,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
+        self.workers.append(process)
+        return process
+
+    def logs(self) -> str:
+        """What all workers have logged."""
+        return "".join(path.read_text(errors="replace") for path in sorted(self.folder.glob("worker-*.log")))
+
+    async def submit(self, commit: str = "", *, force: bool = False) -> TakenIn:
+        """Ask for the commit (empty: the branch's head) to be delivered."""
+        intake = Intake(commit, "ada@example.com", "cli", [self.environment], force)
+        return await self.workflows.deploy(intake)
+
+    async def settled(self) -> RolloutStatus:
+        """The last rollout, once nothing runs and nothing waits (a frozen environment's queue apart)."""
+        live = await self.until(
+            lambda status: status.environment.last is not None
+            and not status.environment.current
+            and (not status.environment.pending or bool(status.environment.frozen_reason))
+        )
+        assert live.environment.last is not None
+        return live.environment.last
+
+    async def deliver(self, commit: str = "", *, force: bool = False) -> RolloutStatus:
+        """Submit and wait for the end."""
+        await self.submit(commit, force=force)
+        return await self.settled()
+
+    async def until(self, is_reached: Callable[[LiveStatus], bool]) -> LiveStatus:
+        """Ask for the status until it is as wanted; the test's own timeout bounds this."""
+        while True:
+            status = await self.workflows.status(self.environment)
+            if is_reached(status):
+                return status
+            await asyncio.sleep(0.1)
+
+    async def live(self) -> dict[str, str]:
+        """Digest of every object that the environment has in the cluster, by its id."""
+        by_unit = await self.cluster.live_digests(self.environment)
+        return {name: digest for objects in by_unit.values() for name, digest in objects.items()}
+
+    def lock_files(self) -> list[Path]:
+        """Locks that Pulumi operations hold on the stack right now."""
+        return [path for path in (self.folder / "pulumi").rglob("locks/**/*.json") if path.is_file()]
+
+
+@contextlib.asynccontextmanager
+async def opened(settings: Mapping[str, str], folder: Path, name: str) -> AsyncIterator[Delivery]:
+    """A delivery in ``folder`` for an environment called after ``name``; ends its workers and its workflow."""
+    environment = f"e{name}"
+    shop = Shop(folder, environment)
+    (folder / "pulumi").mkdir()
+    environ = {
+        **settings,
+        "ADX_HOME": str(folder / "home"),
+        "ADX_REPO": str(shop.remote),
+        "ADX_TASK_QUEUE": environment,
+        "ADX_SNAPSHOT_STORE": (folder / "snapshots").as_uri(),
+        "PULUMI_BACKEND_URL": (folder / "pulumi").as_uri(),
+        "ADX_POLL_SECONDS": "0",
+    }
+    client = await connect(environ)
+    async with (
+        await Ledger.open(environ["ADX_LEDGER_URL"]) as ledger,
+        await Cluster.connect(environ["KUBECONFIG"], environ["ADX_KUBE_CONTEXT"]) as cluster,
+    ):
+        await ledger.migrate()
+        handle = await client.start_workflow(
+            EnvironmentWorkflow.run,
+            EnvironmentInput(environment, timeouts=TIMEOUTS),
+            id=environment_workflow_id(environment),
+            task_queue=environment,
+        )
+        delivery = Delivery(environment, environ, folder, shop, ledger, cluster, client, Workflows(client, environment))
+        try:
+            yield delivery
+        finally:
+            _end(delivery.workers)
+            await handle.terminate()
+
+
+def _end(workers: list[subprocess.Popen[bytes]]) -> None:
+    for worker in workers:
+        for number in (signal.SIGCONT, signal.SIGTERM):
+            with contextlib.suppress(ProcessLookupError):
+                worker.send_signal(number)
+    for worker in workers:
+        try:
+            worker.wait(20)
+        except subprocess.TimeoutExpired:
+            worker.kill()
+            worker.wait()
