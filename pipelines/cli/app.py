@@ -7,7 +7,6 @@ the function that needs it.
 from __future__ import annotations
 
 from collections.abc import Callable
-from importlib.metadata import PackageNotFoundError, version
 from typing import Annotated
 
 import typer
@@ -49,6 +48,8 @@ Exit status:
 def _show_version(wanted: bool) -> None:
     if not wanted:
         return
+    from importlib.metadata import PackageNotFoundError, version
+
     try:
         typer.echo(f"adx {version('adx')}")
     except PackageNotFoundError:
