@@ -36,6 +36,10 @@ _CONFIG = (
     ("submodule.recurse", "false"),
     ("fetch.recurseSubmodules", "false"),
     ("transfer.fsckObjects", "true"),
+    # Old commits of honest repositories have these; they deceive nobody.
+    ("fetch.fsck.zeroPaddedFilemode", "ignore"),
+    ("fetch.fsck.missingSpaceBeforeDate", "ignore"),
+    ("fetch.fsck.badTimezone", "ignore"),
     ("gc.auto", "0"),
     ("maintenance.auto", "false"),
     ("advice.detachedHead", "false"),
@@ -118,9 +122,10 @@ def read_blobs(repository: Path, oids: Iterable[str]) -> Iterator[bytes]:
 
 
 def cleaned(errors: bytes) -> str:
-    """What git said on stderr: the last lines, without credentials."""
-    lines = errors.decode("utf-8", "replace").strip().splitlines()
-    text = "; ".join(line.strip() for line in lines[-3:] if line.strip()) or "it did not say why"
+    """What git said on stderr: the lines that name an error, else the last ones, without credentials."""
+    lines = [line.strip() for line in errors.decode("utf-8", "replace").splitlines() if line.strip()]
+    named = [line for line in lines if line.startswith(("fatal:", "error:"))]
+    text = "; ".join(named[:3] or lines[-3:]) or "it did not say why"
     return _CREDENTIALS.sub("://***@", text)[:500]
 
 

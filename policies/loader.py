@@ -36,7 +36,7 @@ def load(tree: Tree) -> Declarations:
     specs = decide(tree, layout.declared)
     broken = [declared for declared in layout.declared if declared.path not in specs]
     is_whole = not broken and not layout.problems
-    found = _assemble(layout.declared, specs)
+    found = assemble(layout.declared, specs)
     problems = [*layout.problems, *explain(tree, broken)]
     problems += _rule_problems(tree, found, are_environments_whole=_are_environments_whole(layout.problems, broken))
     if problems:
@@ -131,7 +131,7 @@ def _declared(path: str) -> Declared:
     return declared
 
 
-def _assemble(declared: Iterable[Declared], specs: Mapping[str, Spec]) -> Declarations:
+def assemble(declared: Iterable[Declared], specs: Mapping[str, Spec]) -> Declarations:
     """What is whole: environments with their four documents, and tenants."""
     documents: dict[str, dict[str, Spec]] = {}
     tenants: dict[str, Any] = {}
