@@ -79,7 +79,7 @@ def tell_good_merge(story: Story, remote: Remote, old: Looked) -> Looked:
     adx("diff", ENVIRONMENT, "HEAD~1", "HEAD", "--repo", str(remote.work))
     announce(commit)
     console.print("  pushed; a signed push event is on its way to the webhook receiver")
-    status = adx("deploy", ENVIRONMENT, "--ref", commit, "--watch")
+    status = adx("deploy", ENVIRONMENT, "--ref", commit, "--watch", "--repo", str(remote.work))
 
     now = look(HOME, ENVIRONMENT)
     story.proof(f"the rollout says it delivered {commit[:12]}", status == DELIVERED)
@@ -98,7 +98,7 @@ def tell_bad_merge(story: Story, remote: Remote, good: Looked) -> None:
     remote.set_version(ENVIRONMENT, SERVICE, "v0.11.0-broken")
     commit = remote.merge(f"{SERVICE} v0.11.0-broken")
     announce(commit)
-    status = adx("deploy", ENVIRONMENT, "--ref", commit, "--watch")
+    status = adx("deploy", ENVIRONMENT, "--ref", commit, "--watch", "--repo", str(remote.work))
 
     now = look(HOME, ENVIRONMENT)
     story.proof("the rollout failed and was restored", status == RESTORED)

@@ -82,6 +82,21 @@ async def test_a_duplicate_submission_is_delivered_once(harness: Harness, enviro
     assert harness.doubles.calls == [*DELIVERY_STEPS, *DELIVERY_STEPS]
 
 
+async def test_the_commit_under_way_is_not_queued_again(harness: Harness, environment: Handle) -> None:
+    """What follows its failure would only be the same failure."""
+    hold = harness.doubles.holds("deploy")
+    harness.doubles.fails("deploy")
+    await environment.execute_update(EnvironmentWorkflow.submit, merge(1))
+    await harness.doubles.reached["deploy"].wait()
+
+    receipt = await environment.execute_update(EnvironmentWorkflow.submit, merge(1, source="cli"))
+    hold.set()
+    await settled(environment)
+
+    assert receipt.message == "under way already"
+    assert [request.outcome for request in harness.doubles.finished] == ["restored"]
+
+
 async def test_three_merges_during_a_rollout_become_one_and_the_newest_wins(
     harness: Harness, environment: Handle
 ) -> None:

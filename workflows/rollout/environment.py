@@ -79,6 +79,8 @@ class EnvironmentWorkflow:
     @workflow.update
     async def submit(self, submission: Submission) -> Receipt:
         """Queue ``submission``. A rollout that waits for approval gives way to it."""
+        if self._is_under_way(submission):
+            return Receipt(submission.environment, submission.commit, "under way already")
         if submission not in self._pending:
             self._pending.append(submission)
         message = self._queue_message()
@@ -130,6 +132,11 @@ class EnvironmentWorkflow:
             last=self._last,
         )
 
+    def _is_under_way(self, submission: Submission) -> bool:
+        """Whether the rollout that runs is of the same commit: webhook, poller and people often bring one merge."""
+        running = self._submission if self._current_id else None
+        return running is not None and (running.kind, running.commit) == (submission.kind, submission.commit)
+
     async def _supersede_by(self, submission: Submission) -> None:
         """Let a rollout that waits for approval give way to a newer commit."""
         current, under_way = self._current, self._submission
@@ -152,6 +159,7 @@ class EnvironmentWorkflow:
             await asyncio.sleep(PAUSE_AFTER_FAILED_CHOICE.total_seconds())
             return None
         self._pending = choice.remaining + self._pending[len(offered) :]
+        self._submission = choice.chosen
         if choice.chosen is not None:
             self._current_id = self._new_rollout_id(choice.chosen)  # nobody may see a moment with nothing to do
         return choice.chosen
@@ -161,7 +169,6 @@ class EnvironmentWorkflow:
         return f"adx-rollout-{submission.environment}-{name}-{workflow.uuid4().hex[:6]}"
 
     async def _deliver(self, submission: Submission) -> None:
-        self._submission = submission
         self._current = await workflow.start_child_workflow(
             RolloutWorkflow.run,
             RolloutInput(submission, self._state.timeouts),

@@ -91,11 +91,16 @@ async def read_commit(
 async def _is_wanted(runtime: Runtime, submission: Submission) -> bool:
     known = await environments.find(runtime.ledger, submission.environment)
     delivered = known.delivered_commit if known else None
-    if submission.commit == delivered and not submission.force:
+    if submission.force:
+        return True
+    if submission.commit == delivered:
+        return False
+    if (quarantined := await quarantine.find(runtime.ledger, submission.environment, submission.commit)) is not None:
+        await _note(runtime, submission, "submission.quarantined", quarantined.reason)
         return False
     if delivered is not None and await runtime.mirror.is_ancestor(submission.commit, delivered):
         await _note(runtime, submission, "submission.outdated", f"{delivered} contains it already")
-        return submission.force
+        return False
     return True
 
 
