@@ -39,10 +39,9 @@ def read(path: Path, stack: str) -> DesiredState:
 
 def resolve_checkout(stack: str, environ: Mapping[str, str]) -> DesiredState:
     """The desired state at ``ADX_REF`` of the repository around the working directory."""
+    from policies.desired_state import resolve  # noqa: PLC0415 - only a reviewer's run needs the loader
     from policies.git_tree import GitTree  # noqa: PLC0415
     from policies.loader import load  # noqa: PLC0415
-
-    from policies.desired_state import resolve  # noqa: PLC0415 - only a reviewer's run needs the loader
 
     tree = GitTree.open(Path.cwd(), environ.get("ADX_REF", "HEAD"))
     return resolve(load(tree), stack, tree.commit or "")

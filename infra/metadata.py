@@ -14,17 +14,25 @@ from policies.desired_state import ServiceInputs, TenantInputs, Unit
 
 Manifest = dict[str, Any]
 MANAGED_BY = "adx"
+NAMESPACE_DELETION = {"pulumi.com/timeoutSeconds": "300"}
 SKIP_AWAIT = {"pulumi.com/skipAwait": "true"}
 
 
-def field_manager(unit: Unit) -> dict[str, str]:
-    """The annotation that names who owns the fields of the unit's objects in server-side apply.
+def provider_annotations(unit: Unit) -> dict[str, str]:
+    """How Pulumi's Kubernetes provider is to treat an object of the unit.
 
-    One name per environment: an object that was created by an apply whose
-    outcome was lost can be applied again, while another environment (or anyone
-    else) that sets the same fields differently is refused by the API server.
+    - Who owns its fields in server-side apply: one name per environment. An
+      object that was created by an apply whose outcome was lost can be applied
+      again, while another environment (or anyone else) that sets the same
+      fields differently is refused by the API server.
+    - Deletion without waiting for dependents: with the provider's default, the
+      deletion of an object can end between its look and its watch, and it then
+      waits ten minutes for an event that was long ago.
     """
-    return {"pulumi.com/patchFieldManager": f"{MANAGED_BY}-{unit.inputs.environment}"}
+    return {
+        "pulumi.com/patchFieldManager": f"{MANAGED_BY}-{unit.inputs.environment}",
+        "pulumi.com/deletionPropagationPolicy": "background",
+    }
 
 
 def unit_kind(unit: Unit) -> str:
@@ -103,5 +111,5 @@ def manifest(
     if namespace is not None:
         metadata["namespace"] = object_name(namespace)
     metadata["labels"] = object_labels(unit, component)
-    metadata["annotations"] = field_manager(unit) | (annotations or {})
+    metadata["annotations"] = provider_annotations(unit) | (annotations or {})
     return {"apiVersion": api_version, "kind": kind, "metadata": metadata, **body}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from infra.metadata import Manifest, manifest
+from infra.metadata import NAMESPACE_DELETION, Manifest, manifest
 from policies.desired_state import PlatformInputs, Unit
 
 COMPONENT = "infrastructure"
@@ -21,7 +21,14 @@ def manifests(unit: Unit, inputs: PlatformInputs) -> list[Manifest]:
 
 def namespace(unit: Unit, inputs: PlatformInputs) -> Manifest:
     """The namespace that all services of the environment share; pods in it must satisfy ``restricted``."""
-    body = manifest(unit, COMPONENT, "v1", "Namespace", inputs.namespace, annotations={"adx/region": inputs.region})
+    body = manifest(
+        unit,
+        COMPONENT,
+        "v1",
+        "Namespace",
+        inputs.namespace,
+        annotations=NAMESPACE_DELETION | {"adx/region": inputs.region},
+    )
     body["metadata"]["labels"] |= POD_SECURITY
     return body
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ipaddress import ip_network
 
-from infra.metadata import SKIP_AWAIT, Manifest, manifest
+from infra.metadata import NAMESPACE_DELETION, SKIP_AWAIT, Manifest, manifest
 from policies.desired_state import TenantInputs, Unit
 from policies.quantities import quantity
 
@@ -39,7 +39,7 @@ def namespace(unit: Unit, inputs: TenantInputs) -> Manifest:
         "adx/data-residency": inputs.compliance.data_residency or "",
     }
     given = {name: value for name, value in annotations.items() if value}
-    body = manifest(unit, COMPONENT, "v1", "Namespace", inputs.namespace, annotations=given)
+    body = manifest(unit, COMPONENT, "v1", "Namespace", inputs.namespace, annotations=NAMESPACE_DELETION | given)
     body["metadata"]["labels"] |= POD_SECURITY
     return body
 

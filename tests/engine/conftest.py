@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import uuid
 from collections.abc import Iterator
@@ -12,15 +11,13 @@ import pytest
 
 from infra.engine import Engine, EngineSettings
 from tests.engine.cluster import Cluster
+from tests.support.local_stack import LocalStack
 
 
-@pytest.fixture(scope="session")
-def stack_environment(request: pytest.FixtureRequest) -> dict[str, str]:
-    """Settings of the local stack: of a running one in ``ADX_TEST_STACK_HOME``, else of the shared test stack."""
-    home = os.environ.get("ADX_TEST_STACK_HOME")
-    if home:
-        return dict(json.loads((Path(home) / "env.json").read_text()))
-    return dict(request.getfixturevalue("local_stack").environment)
+@pytest.fixture
+def stack_environment(local_stack: LocalStack) -> dict[str, str]:
+    """The settings of the local stack that all tests share."""
+    return dict(local_stack.environment)
 
 
 @pytest.fixture
