@@ -13,11 +13,12 @@ from policies.errors import Problem
 from policies.models import MODELS
 from policies.schema_explain import SchemaFinding, findings
 from policies.schemas import validator_for
+from policies.secrets import credential_shape
 from policies.tree import Tree
 from policies.tree_layout import Declared, problem
 from policies.yaml_places import Places, spell
 from policies.yaml_reader import Examined, examine, too_large
-from policies.yaml_text import Refusal
+from policies.yaml_text import Refusal, visible
 
 _QUOTED = re.compile(r"'[^']*'")
 
@@ -27,11 +28,28 @@ def problems_of_document(declared: Declared, data: bytes | None, size_bytes: int
     if data is None:
         yield _of_refusal(declared.path, too_large(size_bytes))
         return
+    for found in _problems(declared, data):
+        yield msgspec.structs.replace(
+            found, path=_harmless(found.path), what=_harmless(found.what), fix=_harmless(found.fix)
+        )
+
+
+def _problems(declared: Declared, data: bytes) -> Iterator[Problem]:
     examined = examine(data)
+    if any(refusal.is_fatal for refusal in examined.refusals):
+        for refusal in examined.refusals:
+            yield _of_refusal(declared.path, refusal)
+        return
+    places = Places(data)
     for refusal in examined.refusals:
-        yield _of_refusal(declared.path, refusal)
-    if not any(refusal.is_fatal for refusal in examined.refusals):
-        yield from _of_shape(declared, data, examined)
+        yield _of_refusal(declared.path, refusal, places.path_at((refusal.line, refusal.column)))
+    yield from _of_shape(declared, places, examined)
+
+
+def _harmless(text: str) -> str:
+    """``text``, which may name keys of the document, unless that shows a credential."""
+    kind = credential_shape(text)
+    return visible(text) if kind is None else f"(not shown: it holds {kind})"
 
 
 def located(tree: Tree, problems: Iterable[Problem]) -> list[Problem]:
@@ -47,9 +65,8 @@ def located(tree: Tree, problems: Iterable[Problem]) -> list[Problem]:
     return result
 
 
-def _of_shape(declared: Declared, data: bytes, examined: Examined) -> Iterator[Problem]:
+def _of_shape(declared: Declared, places: Places, examined: Examined) -> Iterator[Problem]:
     """What schema and model find, apart from lines of which something is said already."""
-    places = Places(data)
     said = {refusal.line for refusal in examined.refusals}
     for finding in findings(declared.kind, examined.document):
         found = _of_finding(declared.path, finding, places)
@@ -75,12 +92,12 @@ def _of_model(declared: Declared, document: dict[str, Any]) -> Iterator[Problem]
         yield problem(declared.path, what, "report this as a defect of ADX", "schema.model")
 
 
-def _of_refusal(file: str, refusal: Refusal) -> Problem:
+def _of_refusal(file: str, refusal: Refusal, path: str = "") -> Problem:
     return Problem(
         file=file,
         line=refusal.line,
         column=refusal.column,
-        path="",
+        path=path,
         what=refusal.what,
         fix=refusal.fix,
         rule=refusal.rule,

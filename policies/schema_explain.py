@@ -83,7 +83,7 @@ def _wrong_type(error: jsonschema_rs.ValidationError, schema: dict[str, Any]) ->
     found = _type_of(error.instance)
     fix = f"write {wanted}"
     if "string" in error.kind.value and isinstance(error.instance, int | float):
-        fix = "quote it"
+        fix = "quote it, so that it stays a text"
     elif isinstance(error.instance, str) and {"integer", "number", "boolean"} & set(error.kind.value):
         fix = f"write {wanted}, without quotes"
     yield _finding(error, f"{wanted} is expected here, this is {found}", fix + _for_example(schema))

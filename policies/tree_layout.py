@@ -27,7 +27,7 @@ _NAME = re.compile(r"[a-z](?:[a-z0-9-]*[a-z0-9])?\Z")
 _PULUMI = re.compile(r"environments/Pulumi\.[A-Za-z0-9-]+\.yaml\Z")
 _README = re.compile(r"(?:environments(?:/[^/]+)?|tenants)/README\.md\Z")
 _NAME_RULE = "lower-case letters, digits and hyphens, beginning with a letter"
-_ENVIRONMENT_FILES = f"environments/<environment>/{{{','.join(ENVIRONMENT_KINDS)}}}.yaml"
+_ENVIRONMENT_FILES = f"environments/<environment>/<kind>.yaml (kind: {', '.join(ENVIRONMENT_KINDS)})"
 _UNPRINTABLE = re.compile(r"[^\x20-\x7e]")
 
 

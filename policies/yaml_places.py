@@ -20,6 +20,7 @@ _PLAIN_KEY = re.compile(r"[A-Za-z0-9_-]+\Z")
 _INDEX = re.compile(r"\[([0-9]{1,9})\]")
 
 Place = tuple[int, int]
+Steps = list[str | int]
 
 
 @dataclass(slots=True)
@@ -59,6 +60,17 @@ class Places:
         node, is_found = self._find(path)
         return node.key_place if is_found and node.key_place is not None else self.of(path)
 
+    def path_at(self, place: Place) -> str:
+        """The path of the value or key that begins at ``place``; empty when none does."""
+        pending: list[tuple[_Node, Steps]] = [(self._root, [])]
+        while pending:
+            node, steps = pending.pop()
+            if place in {node.place, node.key_place} and steps:
+                return spell(steps)
+            pending += [(below, [*steps, key]) for key, below in node.keys.items()]
+            pending += [(below, [*steps, index]) for index, below in enumerate(node.items)]
+        return ""
+
     def _find(self, path: str) -> tuple[_Node, bool]:
         """The node at ``path``, else the nearest one above it."""
         node, rest = self._root, path
@@ -94,7 +106,7 @@ def _step(node: _Node, path: str) -> tuple[_Node, str] | None:
     return None
 
 
-def spell(steps: list[str | int]) -> str:
+def spell(steps: Steps) -> str:
     """The path with ``steps``: ``["services", 2, "image"]`` is ``services[2].image``."""
     path = ""
     for step in steps:

@@ -73,6 +73,11 @@ def refusals_of_characters(text: str) -> Iterator[Refusal]:
                 yield from _mixed(text, match)
 
 
+def visible(text: str) -> str:
+    """``text`` on one line with every hidden character written as an escape, so that it can be shown."""
+    return _HIDDEN.sub(lambda match: match.group().encode("unicode_escape").decode("ascii"), text).replace("\n", "\\n")
+
+
 def _hidden(text: str, offset: int) -> Refusal:
     line, column = _place(text, offset)
     character = text[offset]
