@@ -17,6 +17,7 @@ from pipelines.cli.invocation import Invocation
 from pipelines.exit_codes import help_text
 
 COMMANDS: tuple[tuple[Callable[..., None], str], ...] = (
+    (declarations.validate, "Check every declaration."),
     (declarations.diff, "Show what changes between two commits."),
     (stack.up, "Start the local stack."),
     (stack.down, "End the local stack; its data stays."),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -10,6 +12,46 @@ from pipelines.cli.invocation import Invocation, current
 
 if TYPE_CHECKING:
     from policies.change_set import ChangeSet
+
+
+class Format(StrEnum):
+    """How `adx validate` reports."""
+
+    TEXT = "text"
+    JSON = "json"
+    GITHUB = "github"
+
+
+def validate(
+    ctx: typer.Context,
+    folder: Annotated[
+        Path | None, typer.Argument(metavar="[FOLDER]", help="The folder that holds environments/ and tenants/.")
+    ] = None,
+    ref: Annotated[
+        str | None, typer.Option(help="Validate this branch, tag or commit instead of the files as they are.")
+    ] = None,
+    output_format: Annotated[
+        Format | None, typer.Option("--format", "-f", help="text, json, or github for annotations in a pull request.")
+    ] = None,
+) -> None:
+    """Check every declaration: all errors at once, each with its place and what would be right.
+
+    Exit status 0 when everything is right, 3 when it is not.
+
+    \b
+    Examples:
+      adx validate
+      adx validate ~/platform
+      adx validate --ref origin/main
+      adx validate --format github          in a workflow of GitHub Actions
+    """
+    from pipelines.validate import run
+
+    invocation = current(ctx)
+    chosen = output_format or (Format.JSON if invocation.is_json else Format.TEXT)
+    code = run(folder or invocation.settings.folder, ref, chosen.value)
+    if code:
+        raise typer.Exit(int(code))
 
 
 def diff(
@@ -36,10 +78,9 @@ def diff(
 
 
 def _change_set(invocation: Invocation, environment: str, before: str, after: str) -> ChangeSet:
-    from policies.incremental import resolve_commit
-
     from policies.change_set import diff as difference
     from policies.git_tree import GitTree
+    from policies.incremental import resolve_commit
 
     folder = invocation.settings.folder
     old = resolve_commit(GitTree.open(folder, before), environment, None)

@@ -121,11 +121,9 @@ def actor(by: str) -> str:
 
 def commit_of(invocation: Invocation, ref: str) -> str:
     """The full commit id that ``ref`` names in the repository at hand. Raises AdxError."""
-    from policies.git_tree import GitTree
+    from policies.git_tree import resolve_ref
 
-    commit = GitTree.open(invocation.settings.folder, ref).commit
-    assert commit is not None  # noqa: S101 - a tree that was opened at a ref has one
-    return commit
+    return resolve_ref(invocation.settings.folder, ref)
 
 
 def _run(work: Coroutine[Any, Any, ExitCode | None]) -> None:

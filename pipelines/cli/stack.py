@@ -177,15 +177,15 @@ def _everything(invocation: Invocation) -> None:
     from pipelines.screens.stack import environments_screen, parts_screen
 
     parts = _stack(invocation).status()
-    statuses = asyncio.run(_environments(invocation)) if invocation.settings.optional("ADX_LEDGER_URL") else []
-    result = {"parts": parts, "environments": statuses}
-    invocation.output.result(result, Group(parts_screen(parts), environments_screen(statuses)))
+    statuses = asyncio.run(_environments(invocation)) if invocation.settings.optional("ADX_LEDGER_URL") else None
+    screens = [parts_screen(parts)] if statuses is None else [parts_screen(parts), "", environments_screen(statuses)]
+    invocation.output.result({"parts": parts, "environments": statuses}, Group(*screens))
     if any(part.state != "ready" for part in parts):
         raise typer.Exit(int(ExitCode.UNREACHABLE))
 
 
-async def _environments(invocation: Invocation) -> list[EnvironmentStatus]:
-    """Every environment that the ledger knows; none, with a notice, while a part does not answer."""
+async def _environments(invocation: Invocation) -> list[EnvironmentStatus] | None:
+    """Every environment that the ledger knows; None, with a notice, while a part does not answer."""
     from pipelines.cli.connections import ledger, workflows
     from workflows.errors import AdxConnectionError, AdxTimeoutError
     from workflows.ledger.environments import all_environments
@@ -200,7 +200,7 @@ async def _environments(invocation: Invocation) -> list[EnvironmentStatus]:
         return []
     except (AdxConnectionError, AdxTimeoutError) as error:
         invocation.output.say(invocation.redactor.line(f"environments are not known: {error}"), "yellow")
-        return []
+        return None
 
 
 def _one_environment(invocation: Invocation, environment: str) -> None:

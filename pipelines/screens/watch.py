@@ -128,7 +128,9 @@ def _step_events(
             step=prefix + step.name,
             status=step.status,
             message=step.message,
-            seconds=seconds_between(parsed(step.started_at), parsed(step.finished_at)),
+            seconds=None
+            if step.status == "running"
+            else seconds_between(parsed(step.started_at), parsed(step.finished_at)),
         )
         for step in after
         if step.status != "pending" and known.get(step.name) != (step.status, step.started_at)
