@@ -9,7 +9,7 @@ from typing import Literal, TextIO, get_args
 
 from pipelines.exit_codes import ExitCode
 from pipelines.problem_formats import Report, to_github, to_json, to_text
-from pipelines.source_lines import shown_line
+from pipelines.source_lines import shown_lines
 from policies.errors import DeclarationError, Problem
 from policies.git_tree import FolderTree, GitTree
 from policies.loader import load
@@ -56,11 +56,9 @@ def source_lines(tree: Tree, problems: tuple[Problem, ...]) -> dict[str, dict[in
     ]
     shown: dict[str, dict[int, str]] = {}
     for (file, found), data in zip(by_file, tree.read_many(file for file, _ in by_file), strict=True):
-        lines = data.decode("utf-8", "replace").split("\n")
-        unknown = {problem.line for problem in found if "is not known" in problem.what}
-        shown[file] = {
-            problem.line: shown_line(lines, problem.line, hides_value=problem.line in unknown) for problem in found
-        }
+        wanted = {problem.line: False for problem in found}
+        wanted |= {problem.line: True for problem in found if "is not known" in problem.what}
+        shown[file] = shown_lines(data.decode("utf-8", "replace"), wanted)
     return shown
 
 

@@ -103,8 +103,10 @@ def _refusal(text: str) -> AmbiguousError | None:
         )
     if _NOT_FINITE.match(text):
         return AmbiguousError("infinity and not-a-number are no values here", "write a number, or quote it")
-    if text in {"=", "<<"}:
-        return AmbiguousError(f"{text} has a meaning of its own in YAML 1.1", f'quote it: "{text}"')
+    if text == "<<":
+        return AmbiguousError("merge keys (<<) exist in YAML 1.1 only", "write the keys out")
+    if text == "=":
+        return AmbiguousError("= has a meaning of its own in YAML 1.1", 'quote it: "="')
     if _DATE.match(text):
         return AmbiguousError("YAML 1.1 makes a date of this, YAML 1.2 a text", "quote it")
     if _NUMBER_TO_SOMEBODY.match(text):
