@@ -159,6 +159,8 @@ def _kwok(context: Context) -> Command:
             f"--kubeconfig={context.home.kubeconfig}",
             f"--config={STAGES}",
             "--manage-all-nodes=true",
+            # Without leases kwok reports less often than the controller manager is patient: nodes would flap.
+            "--node-lease-duration-seconds=40",
             f"--server-address=127.0.0.1:{context.port('kwok', 'http')}",
         )
     )
