@@ -34,8 +34,11 @@ def run(folder: Path, ref: str | None = None, output_format: Format = "text", ou
 def validate(folder: Path, ref: str | None = None) -> Report:
     """Everything wrong with the declarations of ``folder`` as they are, or as the commit ``ref`` has them.
 
+    A bare repository has no files to look at, so its HEAD is looked at.
     Raises AdxError (of git, or of the folder) when they cannot be read at all.
     """
+    if ref is None and _is_bare_repository(folder):
+        ref = "HEAD"
     tree: Tree = FolderTree(folder) if ref is None else GitTree.open(folder, ref)
     files = len(layout_of(tree.entries()).declared)
     try:
@@ -44,6 +47,10 @@ def validate(folder: Path, ref: str | None = None) -> Report:
         lines = source_lines(tree, error.problems)
         return Report(source=str(folder), commit=tree.commit, files=files, problems=error.problems, source_lines=lines)
     return Report(source=str(folder), commit=tree.commit, files=files)
+
+
+def _is_bare_repository(folder: Path) -> bool:
+    return (folder / "HEAD").is_file() and (folder / "objects").is_dir()
 
 
 def source_lines(tree: Tree, problems: tuple[Problem, ...]) -> dict[str, dict[int, str]]:

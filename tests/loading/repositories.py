@@ -55,6 +55,8 @@ class Repository:
     def git(self, *arguments: str, stdin: bytes = b"") -> str:
         """What git prints; raises CalledProcessError when it fails."""
         environ = {**os.environ, "GIT_CONFIG_GLOBAL": os.devnull, "GIT_CONFIG_NOSYSTEM": "1"}
+        environ |= {f"GIT_{role}_NAME": "Test" for role in ("AUTHOR", "COMMITTER")}
+        environ |= {f"GIT_{role}_EMAIL": "test@localhost" for role in ("AUTHOR", "COMMITTER")}
         done = subprocess.run(
             ["git", "-C", str(self.path), *arguments], input=stdin, capture_output=True, check=True, env=environ
         )
