@@ -13,10 +13,10 @@ _ABSENT = object()
 
 def field_changes(before: Any, after: Any, path: str = "") -> tuple[FieldChange, ...]:
     """Each leaf that differs, with dotted path and both values as JSON text (None where absent)."""
-    if before is not _ABSENT and after is not _ABSENT and before == after:
-        return ()
     children = _children(before, after)
     if children is None:
+        if type(before) is type(after) and before == after:
+            return ()  # by type too: for Python 1 equals True
         return (FieldChange(path=path, before=_text(before), after=_text(after)),)
     return tuple(
         change

@@ -138,7 +138,7 @@ class Engine:
     async def _operate(self, operation: str, flags: Sequence[str], on_event: OnEvent | None) -> Recorder:
         scrubber = scrubber_for(self._settings)
         await self._require_healthy_state()
-        recorder = Recorder()
+        recorder = Recorder(is_refresh=operation == "refresh")
         arguments = [operation, *flags, "--json", "--stack", self._stack, "--parallel", str(self._settings.parallel)]
         on_line = listener(recorder, scrubber, on_event)
         outcome = await self._pulumi_on_stack(arguments, on_line)

@@ -125,7 +125,8 @@ def fields_of(step: Metadata, action: Action) -> tuple[Any, ...]:
 class Recorder:
     """Collects what matters of one operation's stream while it runs."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, is_refresh: bool = False) -> None:
+        self._is_refresh = is_refresh
         self.steps: list[Metadata] = []
         self.same = 0
         self.messages: list[Message] = []
@@ -140,7 +141,7 @@ class Recorder:
         if event.resource_pre_event is not None:
             return self._started(event.resource_pre_event.metadata)
         if event.res_outputs_event is not None:
-            return progress("done", event.res_outputs_event.metadata)
+            return self._done(event.res_outputs_event.metadata)
         if event.res_op_failed_event is not None:
             return progress("failed", event.res_op_failed_event.metadata)
         return None
@@ -156,11 +157,21 @@ class Recorder:
         )  # fmt: skip
 
     def _started(self, step: Metadata) -> Progress | None:
+        if self._is_refresh:
+            return None  # what became of an object is known only when it was read
+        self._count(step)
+        return progress("started", step)
+
+    def _done(self, step: Metadata) -> Progress | None:
+        if self._is_refresh:
+            self._count(step)
+        return progress("done", step)
+
+    def _count(self, step: Metadata) -> None:
         if step.op == "same":
             self.same += 1
-            return None
-        self.steps.append(step)
-        return progress("started", step)
+        else:
+            self.steps.append(step)
 
     def plan(self) -> Plan:
         """What the stream said would be, or was, done."""
@@ -176,6 +187,6 @@ class Recorder:
 
 def progress(state: Any, step: Metadata) -> Progress | None:
     """Progress of one resource; nothing for one that stays the same."""
-    if step.op in ("same", "read"):
+    if step.op in ("same", "read", "refresh"):
         return None
     return Progress(state=state, action=step.op, urn=step.urn, name=name_of(step.urn), unit=unit_of(step.urn))

@@ -129,6 +129,21 @@ async def test_drift_is_found_only_by_a_refreshing_preview_and_put_right(
     assert f"ConfigMap shop-{environment}/cart-configuration" in cluster.objects()
 
 
+async def test_refresh_tells_what_others_changed(engine: Engine, cluster: Cluster, environment: str):
+    """Somebody scales a Deployment and removes a ConfigMap by hand; the refresh names exactly these."""
+    await engine.up(desired_state(environment))
+    namespace = f"shop-{environment}"
+    cluster.client.delete(ConfigMap, "cart-configuration", namespace=namespace)
+    cluster.client.patch(Deployment, "cart", {"spec": {"replicas": 5}}, namespace=namespace)
+
+    found = await engine.refresh()
+
+    assert {(change.name, change.action) for change in found.changes} == {
+        ("service/cart/cart-configuration", "delete"),
+        ("service/cart/cart", "update"),
+    }
+
+
 async def test_rendered_pods_are_admitted_at_the_restricted_level(engine: Engine, cluster: Cluster, environment: str):
     """The API server's own admission judges the pod that the Deployment would create."""
     await engine.up(desired_state(environment))
