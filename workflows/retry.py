@@ -29,6 +29,15 @@ from temporalio.worker import ActivityInboundInterceptor, ExecuteActivityInput, 
 
 from infra.errors import NameInvalid, PassphraseMissing, StackInputsInvalid, StackLocked, ToolMissing
 from policies.errors import AdxError, DeclarationError
+from policies.git_errors import (
+    AddressRefused,
+    CommitMissing,
+    CommitNotOnBranch,
+    HistoryRewritten,
+    NotNewer,
+    RefRefused,
+    RepositoryUnreachable,
+)
 from workflows.errors import AdxConnectionError, AdxTimeoutError, AdxValidationError
 
 
@@ -59,8 +68,9 @@ _RULES: tuple[tuple[tuple[type[BaseException], ...], RetryRule], ...] = (
         (AdxValidationError, DeclarationError, NameInvalid, StackInputsInvalid, PassphraseMissing, ToolMissing),
         VALIDATION,
     ),
+    ((AddressRefused, CommitMissing, CommitNotOnBranch, HistoryRewritten, NotNewer, RefRefused), VALIDATION),
     ((AdxTimeoutError, TimeoutError), TIMEOUT),
-    ((AdxConnectionError, ConnectionError, StackLocked), CONNECTION),
+    ((AdxConnectionError, ConnectionError, StackLocked, RepositoryUnreachable), CONNECTION),
 )
 
 

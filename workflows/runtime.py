@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from infra.engine import Engine, EngineSettings
+from policies.git_mirror import Mirror
 from workflows.bodies import Bodies
-from workflows.clients.git import Mirror
+from workflows.clients.git import Repository
 from workflows.clients.kubernetes import Cluster
 from workflows.ledger import Ledger
 from workflows.snapshots import SnapshotStore, open_store
@@ -23,7 +24,7 @@ class Runtime:
     ledger: Ledger
     store: SnapshotStore
     cluster: Cluster
-    mirror: Mirror
+    repository: Repository
     engine_settings: EngineSettings
 
     @property
@@ -49,10 +50,10 @@ async def open_runtime(environ: Mapping[str, str]) -> AsyncIterator[Runtime]:
     """
     settings = EngineSettings.from_environment(environ)
     store = open_store(environ)
-    mirror = Mirror(environ["ADX_REPO"], Path(environ["ADX_HOME"]) / "mirror.git", environ.get("ADX_BRANCH", "main"))
+    mirror = Mirror.open(environ["ADX_REPO"], Path(environ["ADX_HOME"]) / "mirror", environ.get("ADX_BRANCH", "main"))
     async with contextlib.AsyncExitStack() as stack:
         ledger = await stack.enter_async_context(await Ledger.open(environ["ADX_LEDGER_URL"]))
         await ledger.migrate()
         cluster = await Cluster.connect(str(settings.kubeconfig), settings.kube_context)
         stack.push_async_callback(cluster.close)
-        yield Runtime(ledger, store, cluster, mirror, settings)
+        yield Runtime(ledger, store, cluster, Repository(mirror), settings)

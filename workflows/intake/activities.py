@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import asyncio
 
-from policies.git_tree import GitTree, environment_names
 from temporalio import activity
 from temporalio.client import Client
 
+from policies.git_tree import GitTree, environment_names
 from workflows.errors import AdxValidationError
 from workflows.intake.models import Intake, TakenIn
 from workflows.ledger import environments, quarantine
@@ -29,14 +29,14 @@ class IntakeActivities:
     async def take_in(self, intake: Intake) -> TakenIn:
         """Submit the commit to its environments. What is delivered already is answered without a submission."""
         async with heartbeating(Report(), HEARTBEAT_INTERVAL_SECONDS):
-            head = await self._runtime.mirror.fetch()
+            head = await self._runtime.repository.fetch()
             commit = intake.commit or head
-            await self._runtime.mirror.check_contains(commit)
+            await self._runtime.repository.check_contains(commit)
             names = await self._environments(commit, intake.environments)
             return TakenIn(commit, [await self._submit(name, commit, intake) for name in names])
 
     async def _environments(self, commit: str, wanted: list[str]) -> list[str]:
-        tree = await asyncio.to_thread(GitTree.open, self._runtime.mirror.path, commit)
+        tree = await asyncio.to_thread(GitTree.open, self._runtime.repository.path, commit)
         declared = environment_names(tree)
         unknown = sorted(set(wanted) - set(declared))
         if unknown:

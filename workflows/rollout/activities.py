@@ -42,8 +42,10 @@ class RolloutActivities:
     @activity.defn
     async def is_newer(self, request: AncestryRequest) -> bool:
         """Whether ``newer`` is another commit than ``older`` and contains it."""
-        await self._runtime.mirror.fetch()
-        return request.older != request.newer and await self._runtime.mirror.is_ancestor(request.older, request.newer)
+        await self._runtime.repository.fetch()
+        return request.older != request.newer and await self._runtime.repository.is_ancestor(
+            request.older, request.newer
+        )
 
     @activity.defn
     async def record_decision(self, record: DecisionRecord) -> None:

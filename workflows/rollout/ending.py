@@ -5,21 +5,21 @@ from __future__ import annotations
 from policies.change_set import UnitChange
 from policies.errors import AdxError
 from workflows.bodies import DeliveryBody
-from workflows.clients.revert import Revert, push_revert
+from workflows.clients.git import Revert
 from workflows.errors import AdxValidationError
 from workflows.ledger import audit, environments, fencing, quarantine, rollouts, units
 from workflows.ledger.errors import RolloutNotFound
 from workflows.ledger.models import NewRollout, UnitStatus
 from workflows.ledger.units import UnitState
 from workflows.rollout.housekeeping import prune_bodies
-from workflows.rollout.models import Finished, FinishRequest, Validated
+from workflows.rollout.models import REFUSALS, Finished, FinishRequest, Validated
 from workflows.runtime import Runtime
 from workflows.telemetry import logs
 from workflows.telemetry.metrics import restore_finished, rollout_finished
 
 # Ends after which the same commit would only end the same way again.
 _QUARANTINING = ("restored", "cancelled", "needs-operator")
-_NEVER_DELIVERABLE = ("RolloutRefused", "DeclarationError")
+_NEVER_DELIVERABLE = REFUSALS
 
 
 async def record_change_set(runtime: Runtime, rollout_id: str, validated: Validated) -> None:
@@ -157,7 +157,7 @@ async def _prepare_revert(runtime: Runtime, request: FinishRequest) -> str:
         message=f"Revert {validated.commit[:12]}: {request.failed_step} failed in {request.submission.environment}",
     )
     try:
-        await push_revert(runtime.mirror, revert)
+        await runtime.repository.push_revert(revert)
     except AdxError as error:  # a convenience: the end is recorded all the same, with the reason
         logs.logger().warning("no revert branch", branch=branch, reason=str(error))
         return ""

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import asyncio
 
-from policies.git_tree import GitTree
-from policies.incremental import resolve_commit
-from policies.loader import load_environment
-
 from policies.desired_state import DesiredState
 from policies.errors import DeclarationError
+from policies.git_tree import GitTree
+from policies.incremental import resolve_commit
 from policies.infrastructure.spec import EnvironmentSpec
+from policies.loader import load_environment
 from workflows.errors import RolloutRefused
 from workflows.ledger import audit, environments, history, quarantine
 from workflows.ledger.models import AuditEntry
@@ -26,11 +25,11 @@ async def choose(runtime: Runtime, request: ChooseRequest) -> Choice:
     for submission in request.submissions:
         if submission.kind == "rollback":
             return Choice(submission, [other for other in request.submissions if other != submission])
-    await runtime.mirror.fetch()
+    await runtime.repository.fetch()
     wanted = [submission for submission in request.submissions if await _is_wanted(runtime, submission)]
     if not wanted:
         return Choice(None)
-    newest = await runtime.mirror.newest([submission.commit for submission in wanted])
+    newest = await runtime.repository.newest([submission.commit for submission in wanted])
     chosen = next(submission for submission in wanted if submission.commit == newest)
     for submission in wanted:
         if submission.commit != newest:
@@ -55,8 +54,8 @@ async def target_of(runtime: Runtime, submission: Submission) -> str:
 
 async def check_deliverable(runtime: Runtime, submission: Submission, commit: str, delivered: str | None) -> None:
     """Raise RolloutRefused (or an error of the mirror) when ``commit`` must not be delivered."""
-    await runtime.mirror.fetch()
-    await runtime.mirror.check_contains(commit)
+    await runtime.repository.fetch()
+    await runtime.repository.check_contains(commit)
     if submission.force or submission.kind == "rollback":
         return
     quarantined = await quarantine.find(runtime.ledger, submission.environment, commit)
@@ -66,7 +65,7 @@ async def check_deliverable(runtime: Runtime, submission: Submission, commit: st
             next_step="merge a correction, or `adx deploy --force` to try the same commit again",
         )
     if delivered is not None:
-        await runtime.mirror.check_fast_forward(delivered, commit)
+        await runtime.repository.check_fast_forward(delivered, commit)
 
 
 async def read_commit(
@@ -75,7 +74,7 @@ async def read_commit(
     """The desired state of ``environment`` at ``commit`` and its rules, from git objects."""
 
     def read() -> tuple[DesiredState, EnvironmentSpec]:
-        tree = GitTree.open(runtime.mirror.path, commit)
+        tree = GitTree.open(runtime.repository.path, commit)
         return resolve_commit(tree, environment, previous), load_environment(tree, environment)
 
     try:
@@ -98,7 +97,7 @@ async def _is_wanted(runtime: Runtime, submission: Submission) -> bool:
     if (quarantined := await quarantine.find(runtime.ledger, submission.environment, submission.commit)) is not None:
         await _note(runtime, submission, "submission.quarantined", quarantined.reason)
         return False
-    if delivered is not None and await runtime.mirror.is_ancestor(submission.commit, delivered):
+    if delivered is not None and await runtime.repository.is_ancestor(submission.commit, delivered):
         await _note(runtime, submission, "submission.outdated", f"{delivered} contains it already")
         return False
     return True

@@ -24,6 +24,8 @@ Outcome = Literal[
 ]
 
 DELIVERY_STEPS = ("validate", "snapshot", "plan", "apply", "deploy", "test", "status")
+# Types of error that mean: this commit is not to be delivered, however often it is tried.
+REFUSALS = ("RolloutRefused", "DeclarationError", "CommitNotOnBranch", "HistoryRewritten", "NotNewer")
 RESTORE_STEPS = ("repair", "reapply", "redeploy", "verify")
 
 

@@ -25,6 +25,7 @@ from workflows.models import StepProgress
 from workflows.rollout.activities import RolloutActivities
 from workflows.rollout.models import (
     DELIVERY_STEPS,
+    REFUSALS,
     Decision,
     DecisionRecord,
     Finished,
@@ -234,7 +235,7 @@ class RolloutWorkflow:
             return "cancelled"
         if restored is not None:
             return "restored"
-        return "refused" if failure.error_type == "RolloutRefused" else "failed"
+        return "refused" if failure.error_type in REFUSALS else "failed"
 
     async def _end(self, outcome: Outcome, restored: RestoreResult | None) -> RolloutStatus:
         """Record an end other than delivery, also when we are being cancelled."""
