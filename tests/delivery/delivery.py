@@ -12,6 +12,10 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from lightkube import AsyncClient, KubeConfig
+from lightkube.models.core_v1 import ResourceQuotaSpec
+from lightkube.models.meta_v1 import ObjectMeta
+from lightkube.resources.core_v1 import ResourceQuota
 from temporalio.client import Client
 
 from tests.delivery.shop import Shop
@@ -69,9 +73,11 @@ class Delivery:
     async def settled(self) -> RolloutStatus:
         """The last rollout, once nothing runs and nothing waits (a frozen environment's queue apart)."""
         live = await self.until(
-            lambda status: status.environment.last is not None
-            and not status.environment.current
-            and (not status.environment.pending or bool(status.environment.frozen_reason))
+            lambda status: (
+                status.environment.last is not None
+                and not status.environment.current
+                and (not status.environment.pending or bool(status.environment.frozen_reason))
+            )
         )
         assert live.environment.last is not None
         return live.environment.last
@@ -93,6 +99,16 @@ class Delivery:
         """Digest of every object that the environment has in the cluster, by its id."""
         by_unit = await self.cluster.live_digests(self.environment)
         return {name: digest for objects in by_unit.values() for name, digest in objects.items()}
+
+    async def limit_deployments(self, *, to: int) -> None:
+        """Let the cluster refuse more Deployments than that in the platform's namespace."""
+        config = KubeConfig.from_file(self.environ["KUBECONFIG"]).get(context_name=self.environ["ADX_KUBE_CONTEXT"])
+        metadata = ObjectMeta(name="limit", namespace=f"shop-{self.environment}")
+        quota = ResourceQuota(metadata=metadata, spec=ResourceQuotaSpec(hard={"count/deployments.apps": str(to)}))
+        client = AsyncClient(config=config)
+        await client.create(quota)
+        while not (await client.get(ResourceQuota, "limit", namespace=metadata.namespace)).status.hard:
+            await asyncio.sleep(0.1)
 
     def lock_files(self) -> list[Path]:
         """Locks that Pulumi operations hold on the stack right now."""

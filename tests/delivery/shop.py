@@ -12,7 +12,9 @@ import yaml
 from policies.git_process import hardened_environment
 from tests.support.declared import base_documents
 
-WHO = {f"GIT_{role}_{key}": value for role in ("AUTHOR", "COMMITTER") for key, value in (("NAME", "Ada"), ("EMAIL", "a@x"))}
+WHO = {
+    f"GIT_{role}_{key}": value for role in ("AUTHOR", "COMMITTER") for key, value in (("NAME", "Ada"), ("EMAIL", "a@x"))
+}
 
 
 class Shop:

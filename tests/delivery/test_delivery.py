@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import copy
 
 from tests.delivery.delivery import Delivery
 from workflows.ledger import environments, history, quarantine, units
@@ -79,20 +80,22 @@ async def test_a_version_that_never_becomes_ready_is_restored_exactly_and_quaran
     assert delivery.shop.show(status.revert_branch, path) == delivery.shop.show(good, path)
 
 
-async def test_a_tenant_that_the_cluster_refuses_restores_what_was_applied_beside_it(delivery: Delivery) -> None:
+async def test_a_service_that_the_cluster_refuses_restores_what_was_applied_beside_it(delivery: Delivery) -> None:
     """apply fails half-way: what it had changed is changed back, what it had added is gone."""
     delivery.start_worker()
     delivery.shop.merge("good")
     await delivery.deliver()
     before = await delivery.live()
+    await delivery.limit_deployments(to=len(delivery.shop.services))
 
+    extra = copy.deepcopy(delivery.shop.services["store"]) | {"name": "extra"}
+    delivery.shop.documents[f"environments/{delivery.environment}/services.yaml"]["services"].append(extra)
     delivery.shop.services["frontend"]["version"] = "v1.3.0"
-    delivery.shop.services["frontend"]["env"]["BROKEN"] = "x" * 1_600_000  # over the API server's limit of an object
-    delivery.shop.services["store"]["version"] = "7.5"
     delivery.shop.merge("bad")
     status = await delivery.deliver()
 
     assert (status.outcome, status.failed_step) == ("restored", "apply")
+    assert "exceeded quota" in status.failure
     assert await delivery.live() == before
 
 
@@ -148,21 +151,21 @@ async def test_force_delivers_a_quarantined_commit_and_lifts_the_quarantine(deli
 
 
 async def test_cancel_in_the_middle_restores(delivery: Delivery) -> None:
-    """Cancelled while it waits for its workload: back to what was, and the commit is not tried again by itself."""
+    """Cancelled while a test runs: back to what was, and the commit is not tried again by itself."""
     delivery.start_worker()
     delivery.shop.merge("first")
     await delivery.deliver()
     before = await delivery.live()
-    # A quantity that no node has: the pod stays pending, which is no failure yet.
-    delivery.shop.services["frontend"]["resources"] = {
-        "requests": {"cpu": "900", "memory": "64Mi"},
-        "limits": {"cpu": "900", "memory": "64Mi"},
-    }
-    bad = delivery.shop.merge("too big")
+    delivery.shop.services["frontend"]["version"] = "v1.3.0"
+    slow = {"name": "slow", "command": {"arguments": ["sleep", "60"], "timeout_seconds": 90}}
+    delivery.shop.rules["post_deployment_tests"].append(slow)
+    bad = delivery.shop.merge("takes its time")
     await delivery.submit()
     await delivery.until(
-        lambda live: live.rollout is not None
-        and any(step.name == "deploy" and step.status == "running" for step in live.rollout.steps)
+        lambda live: (
+            live.rollout is not None
+            and any(step.name == "test" and step.status == "running" for step in live.rollout.steps)
+        )
     )
 
     await delivery.workflows.cancel(delivery.environment, Decision("ada@example.com"))
@@ -172,7 +175,7 @@ async def test_cancel_in_the_middle_restores(delivery: Delivery) -> None:
     assert await delivery.live() == before
     found = await quarantine.find(delivery.ledger, delivery.environment, bad)
     assert found is not None
-    assert found.reason == "cancelled during deploy"
+    assert found.reason == "cancelled during test"
 
 
 async def test_an_environment_that_asks_for_approval_waits_for_it(delivery: Delivery) -> None:
@@ -203,7 +206,7 @@ async def test_a_commit_that_is_not_on_the_branch_is_refused(delivery: Delivery)
 
     refused = await asyncio.gather(delivery.submit(stray), return_exceptions=True)
 
-    assert f"{stray[:12]} is not on branch main" in str(refused[0])
+    assert f"{stray[:12]} is not on main" in str(refused[0])
 
 
 async def test_a_force_push_that_drops_the_delivered_commit_is_refused(delivery: Delivery) -> None:
