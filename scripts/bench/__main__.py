@@ -21,6 +21,7 @@ import psutil
 from rich.console import Console
 from rich.table import Table
 
+from scripts.bench import readme
 from scripts.bench.rows import Row
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -45,6 +46,7 @@ def main() -> None:
         raise SystemExit(f"no benchmark's name contains {only!r}")
     _print(found)
     _write(found)
+    readme.main()
 
 
 def _modules() -> Sequence[Benchmark]:
