@@ -93,7 +93,7 @@ async def test_pulumi_killed_in_the_middle_is_repaired_and_the_rollout_goes_on(d
 
 
 async def test_a_worker_that_was_paused_comes_back_late_and_changes_nothing(delivery: Delivery) -> None:
-    """SIGSTOP past the heartbeat: another worker takes over; the first wakes up, is refused, and nothing is done twice."""
+    """SIGSTOP past the heartbeat: another worker takes over; the first wakes up and nothing is done twice."""
     first = delivery.start_worker()
     delivery.shop.merge("first")
     await delivery.deliver()
