@@ -12,11 +12,11 @@ from typing import Any
 
 import msgspec
 import pytest
-from policies.git_tree import GitTree
-from policies.loader import load
 
 from infra.engine import Engine, EngineSettings, Plan
 from policies.desired_state import DesiredState, resolve
+from policies.git_tree import GitTree
+from policies.loader import load
 from tests.engine.cluster import Cluster
 from tests.support.desired import desired_state, platform_unit, service_unit, tenant_unit
 
@@ -45,7 +45,8 @@ async def checkout(tmp_path: Path, environment: str, reviewer_environ: dict[str,
         shutil.copy(ROOT / name, folder / name)
     shutil.copytree(ROOT / "infra", folder / "infra", ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copytree(ROOT / "policies", folder / "policies", ignore=shutil.ignore_patterns("__pycache__", "*.py"))
-    shutil.copytree(ROOT / "environments/development", folder / "environments" / environment)
+    shutil.copytree(ROOT / "environments", folder / "environments", ignore=shutil.ignore_patterns("Pulumi.*"))
+    (folder / "environments/development").rename(folder / "environments" / environment)
     shutil.copytree(ROOT / "tenants", folder / "tenants")
     for path in [*(folder / "environments").rglob("*.yaml"), *(folder / "tenants").glob("*.yaml")]:
         rename_environment(path, environment)
@@ -55,10 +56,8 @@ async def checkout(tmp_path: Path, environment: str, reviewer_environ: dict[str,
 
 
 def rename_environment(path: Path, environment: str) -> None:
-    """Let the declaration speak of ``environment`` alone."""
-    text = path.read_text().replace("development", environment)
-    lines = [line for line in text.splitlines() if line.strip() not in ("- staging", "- production")]
-    path.write_text("\n".join(lines) + "\n")
+    """Let the declaration speak of ``environment`` instead of development."""
+    path.write_text(path.read_text().replace("development", environment))
 
 
 async def run(command: list[str], folder: Path, environ: dict[str, str]) -> str:
@@ -157,22 +156,21 @@ async def test_a_reviewer_may_begin_a_stack_that_adx_goes_on_with(
 
 
 @pytest.mark.parametrize(
-    ("variables", "reason"),
-    [
-        ({"ADX_KUBE_CONTEXT": ""}, "no cluster is named"),
-        ({"PULUMI_CONFIG_PASSPHRASE": "", "PULUMI_CONFIG_PASSPHRASE_FILE": ""}, "PULUMI_CONFIG_PASSPHRASE is empty"),
-    ],
+    "variables",
+    [{"ADX_KUBE_CONTEXT": ""}, {"PULUMI_CONFIG_PASSPHRASE": "", "PULUMI_CONFIG_PASSPHRASE_FILE": ""}],
+    ids=["an unnamed cluster", "an empty passphrase"],
 )
 async def test_what_would_be_dangerous_is_refused_without_a_traceback(
-    engine: Engine, checkout: Path, reviewer_environ: dict[str, str], variables: dict[str, str], reason: str
+    engine: Engine, environment: str, checkout: Path, reviewer_environ: dict[str, str], variables: dict[str, str]
 ):
-    """An unnamed cluster is never touched, and an empty passphrase protects nothing."""
-    environment = next((checkout / "environments").iterdir()).name
+    """A cluster that nobody named is never touched, and an empty passphrase protects nothing."""
     await engine.preview(desired_state(environment))
     inputs = checkout.parent / "state.json"
     inputs.write_bytes(msgspec.json.encode(desired_state(environment)))
 
-    with pytest.raises(AssertionError, match=reason) as refused:
+    with pytest.raises(
+        AssertionError, match=r"ADX_KUBE_CONTEXT is not set|PULUMI_CONFIG_PASSPHRASE is empty"
+    ) as refused:
         await cli_preview(checkout, reviewer_environ | {"ADX_STACK_INPUTS": str(inputs)} | variables, environment)
 
     assert "Traceback" not in str(refused.value)
