@@ -10,13 +10,14 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
 import msgspec
 
-from policies.errors import AdxError
+from policies.errors import AdxError, DeclarationError, Problem
 from scripts.errors import ScriptError
 
 if TYPE_CHECKING:  # rich costs 30 ms, which `adx --json` and `adx validate` need not pay
@@ -27,6 +28,7 @@ if TYPE_CHECKING:  # rich costs 30 ms, which `adx --json` and `adx validate` nee
     from workflows.telemetry.redaction import Redactor
 
 WIDTH_OF_A_PIPE = 80
+PROBLEMS_SHOWN = 20
 
 
 def plain(text: object, style: str = "") -> Text:
@@ -93,14 +95,26 @@ class Output:
     def error(self, error: AdxError | ScriptError, redactor: Redactor) -> None:
         """The error and what to do next, on stderr; one JSON object with ``--json``."""
         message, next_step = redactor.text(str(error)), redactor.text(error.next_step)
+        problems = error.problems if isinstance(error, DeclarationError) else ()
         if self.is_json:
-            body = {"error": {"message": message, "next_step": next_step, "exit_code": int(error.exit_code)}}
-            sys.stderr.write(msgspec.json.encode(body).decode() + "\n")
+            body = {"message": message, "next_step": next_step, "exit_code": int(error.exit_code)}
+            shown = {"problems": problems} if problems else {}
+            sys.stderr.write(msgspec.json.encode({"error": body | shown}).decode() + "\n")
             return
+        self._problems(problems)
         for number, line in enumerate(message.splitlines() or [""]):
             self.notices.print(plain(("error: " if number == 0 else "  ") + line, "bold red"), soft_wrap=True)
         for line in next_step.splitlines():
             self.notices.print(plain(f"  → {line}"), soft_wrap=True)
+
+    def _problems(self, problems: Sequence[Problem]) -> None:
+        """Each on a line, as compilers print theirs; whoever wants their lines of the source runs `adx validate`."""
+        for found in problems[:PROBLEMS_SHOWN]:
+            place = f"{found.file}:{found.line}:{found.column}" if found.line else found.file
+            at = f" ({found.path})" if found.path else ""
+            self.notices.print(plain(f"{place}: {found.what}{at}; {found.fix}  [{found.rule}]"), soft_wrap=True)
+        if len(problems) > PROBLEMS_SHOWN:
+            self.notices.print(plain(f"and {len(problems) - PROBLEMS_SHOWN} more"))
 
 
 def _width() -> int:

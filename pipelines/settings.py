@@ -12,6 +12,7 @@ connects to anything.
 
 from __future__ import annotations
 
+import getpass
 import os
 import stat
 from collections.abc import Mapping, MutableMapping
@@ -92,6 +93,11 @@ class Settings:
         """The Temporal task queue that workers listen to."""
         return self.required("ADX_TASK_QUEUE")
 
+    @property
+    def actor(self) -> str:
+        """Who asks, for the audit trail: ADX_ACTOR, who started the CI run, or the user of this machine."""
+        return self.optional("ADX_ACTOR") or self.optional("GITHUB_ACTOR") or getpass.getuser()
+
     def fill(self, environ: MutableMapping[str, str]) -> None:
         """Put every setting into ``environ``, for child processes, and the toolchain first on its PATH."""
         environ.update(self.values)
@@ -124,7 +130,7 @@ def load(
 
 def _is_a_setting(name: str, known: Mapping[str, str]) -> bool:
     """Settings are what the file names and everything of the families that ADX and its engine read."""
-    return name in known or name.startswith(("ADX_", "PULUMI_", "AWS_", "VAULT_")) or name == "KUBECONFIG"
+    return name in known or name.startswith(("ADX_", "PULUMI_", "AWS_", "VAULT_", "GITHUB_")) or name == "KUBECONFIG"
 
 
 def _working_tree(folder: Path) -> Path:

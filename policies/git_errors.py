@@ -10,6 +10,8 @@
         ├── CommitNotOnBranch       the commit exists, but the protected branch does not contain it
         ├── HistoryRewritten        the branch no longer contains what was delivered
         ├── NotNewer                the commit does not contain what was delivered
+        ├── NotMergeable            the two commits conflict
+        ├── UnrelatedHistory        the two commits have nothing in common, or the clone is too shallow to tell
         ├── RepositoryUnreachable   the repository does not answer, or is none
         └── GitFailed               git ran and refused, or took too long
 """
@@ -47,6 +49,18 @@ class HistoryRewritten(GitError):
 
 class NotNewer(GitError):
     """The commit is on the branch, but what was delivered is not part of its history."""
+
+
+class NotMergeable(GitError):
+    """The two commits change the same lines in different ways."""
+
+    exit_code = 3
+
+
+class UnrelatedHistory(GitError):
+    """The two commits have no common ancestor that this clone knows."""
+
+    exit_code = 3
 
 
 class RepositoryUnreachable(GitError):

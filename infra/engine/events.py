@@ -25,6 +25,7 @@ ACTIONS: dict[str, Action] = {
     "delete": "delete",
 }
 UNIT_KINDS = ("service", "tenant")
+COMPONENT_LABEL = "app.kubernetes.io/component"
 
 
 class ResourceState(msgspec.Struct):
@@ -41,6 +42,7 @@ class Metadata(msgspec.Struct):
     type: str
     old: ResourceState | None = None
     new: ResourceState | None = None
+    keys: list[str] | None = None
 
 
 class Step(msgspec.Struct):
@@ -108,11 +110,30 @@ def changes_of(steps: Iterable[Metadata]) -> tuple[ResourceChange, ...]:
         known = by_urn.get(step.urn)
         if action is None or (known is not None and (known.action == "replace" and known.fields)):
             continue
-        by_urn[step.urn] = ResourceChange(
-            urn=step.urn, type=step.type, name=name_of(step.urn), action=action, unit=unit_of(step.urn),
-            fields=fields_of(step, action),
-        )  # fmt: skip
+        by_urn[step.urn] = _change_of(step, action)
     return tuple(by_urn.values())
+
+
+def _change_of(step: Metadata, action: Action) -> ResourceChange:
+    metadata = _object_metadata(step)
+    return ResourceChange(
+        urn=step.urn,
+        type=step.type,
+        name=name_of(step.urn),
+        action=action,
+        unit=unit_of(step.urn),
+        fields=fields_of(step, action),
+        component=str((metadata.get("labels") or {}).get(COMPONENT_LABEL, "")),
+        namespace=str(metadata.get("namespace") or ""),
+        replaced_because=tuple(sorted(step.keys or ())) if action == "replace" else (),
+    )
+
+
+def _object_metadata(step: Metadata) -> dict[str, Any]:
+    """The Kubernetes metadata of the object as it would be, or as it was when it goes."""
+    state = step.new or step.old
+    metadata = state.inputs.get("metadata") if state is not None else None
+    return metadata if isinstance(metadata, dict) else {}
 
 
 def fields_of(step: Metadata, action: Action) -> tuple[Any, ...]:

@@ -15,7 +15,10 @@ Action = Literal["create", "update", "replace", "delete"]
 class ResourceChange(Spec):
     """One resource that differs. ``unit`` is the id of its unit, empty for the stack's own resources.
 
-    ``fields`` are the inputs that differ, for updates and replacements only.
+    ``fields`` are the inputs that differ, for updates and replacements only;
+    ``replaced_because`` the top-level inputs that cannot be changed in place.
+    ``component`` is the system that rendered the object, ``namespace`` where
+    it is; both are empty for what is no Kubernetes object.
     """
 
     urn: str
@@ -24,6 +27,9 @@ class ResourceChange(Spec):
     action: Action
     unit: str
     fields: tuple[FieldChange, ...] = ()
+    component: str = ""
+    namespace: str = ""
+    replaced_because: tuple[str, ...] = ()
 
 
 class Plan(Spec):

@@ -1,0 +1,143 @@
+"""Gathers what a preview needs from git, the engine and the policies, for each environment, two at a time.
+
+Whatever cannot be found out becomes part of the report, as something that was
+not checked, and makes it fail; it never makes a half report look whole.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import msgspec
+
+from infra.binding import PlanBinding, binding_of
+from infra.engine import Engine, EngineSettings, Plan
+from infra.inputs import with_pinned_commits
+from pipelines.preview.build import environment_report
+from pipelines.preview.changes import EnvironmentChange, PullRequestChange, delivered_state
+from pipelines.preview.policy import PolicyAnswer
+from pipelines.preview.report import EnvironmentReport
+from policies.change_set import FieldChange, field_changes
+from policies.desired_state import DesiredState
+from policies.errors import AdxError
+from policies.git_errors import CommitMissing
+from workflows.clients.kubernetes import Cluster
+
+AT_ONCE = 2
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Previewed:
+    """One environment: its report, and the binding to record; None where no plan could be made."""
+
+    report: EnvironmentReport
+    binding: PlanBinding | None
+
+
+@dataclass
+class _Facts:
+    """What is found out about one environment, as far as it goes."""
+
+    delivered: DesiredState | None = None
+    plan: Plan | None = None
+    binding: PlanBinding | None = None
+    unchecked: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+
+class Gatherer:
+    """Previews the environments of one pull request. ``environ`` are the settings of the engine."""
+
+    def __init__(self, change: PullRequestChange, environ: Mapping[str, str], say: Say) -> None:
+        self._change = change
+        self._environ = environ
+        self._say = say
+        self._turns = asyncio.Semaphore(AT_ONCE)
+
+    async def preview(
+        self, names: Sequence[str], policy: Callable[[], PolicyAnswer]
+    ) -> tuple[list[Previewed], PolicyAnswer]:
+        """Each environment of ``names``, in that order, and what ``policy`` says, which runs beside them."""
+        judged = asyncio.ensure_future(asyncio.to_thread(policy))
+        try:
+            facts = await asyncio.gather(*(self._facts(name) for name in names))
+        except BaseException:
+            judged.cancel()
+            raise
+        answer = await judged
+        return [self._told(name, found, answer) for name, found in zip(names, facts, strict=True)], answer
+
+    async def _facts(self, environment: str) -> _Facts:
+        async with self._turns:
+            facts = _Facts()
+            try:
+                await self._gather(environment, facts)
+            except AdxError as error:
+                facts.unchecked.append(" ".join(part for part in (f"{error}", error.next_step) if part))
+            return facts
+
+    async def _gather(self, environment: str, facts: _Facts) -> None:
+        settings = EngineSettings.from_environment(self._environ)
+        engine = Engine(settings, environment)
+        self._say(f"{environment}: reading what is delivered")
+        await _require_cluster(settings)
+        facts.delivered = await self._delivered(engine, environment, facts)
+        if engine.is_busy():
+            facts.notes.append("A rollout is under way: what it leaves behind may change this plan.")
+        after = self._change.of(environment, facts.delivered).after
+        if after is None:
+            return
+        self._say(f"{environment}: planning {len(after.units)} units")
+        facts.plan = await engine.preview(after)
+        facts.binding = binding_of(facts.delivered, after, facts.plan)
+
+    async def _delivered(self, engine: Engine, environment: str, facts: _Facts) -> DesiredState | None:
+        """What the environment runs, as the stack says, with the inputs that git has of it."""
+        known = await engine.delivered()
+        if not known.commit:
+            return None
+        try:
+            state = await asyncio.to_thread(delivered_state, self._change.repository, environment, known.commit)
+        except CommitMissing as error:
+            raise AdxError(
+                f"{environment} runs {known.commit[:12]}, which this clone does not have",
+                next_step="fetch the whole history (fetch-depth: 0 in a workflow)",
+            ) from error
+        if state is None:
+            return None
+        units = {id_: msgspec.structs.asdict(unit) for id_, unit in known.units.items()}
+        if {unit.id: unit.digest for unit in state.units} != {id_: unit.digest for id_, unit in known.units.items()}:
+            facts.notes.append("Another version of ADX delivered this environment: units may differ for that alone.")
+        return with_pinned_commits(state, units)
+
+    def _told(self, environment: str, facts: _Facts, policy: PolicyAnswer) -> Previewed:
+        change = self._change.of(environment, facts.delivered)
+        report = environment_report(
+            environment=environment,
+            before=facts.delivered,
+            base=change.base,
+            after=change.after,
+            plan=facts.plan,
+            rules=rule_changes(change),
+            findings=policy.findings.get(environment, ()),
+            notes=facts.notes,
+            unchecked=(*facts.unchecked, *policy.unchecked),
+            digest=facts.binding.digest if facts.binding is not None else "",
+        )
+        return Previewed(report, facts.binding)
+
+
+async def _require_cluster(settings: EngineSettings) -> None:
+    """Pulumi can plan without a cluster, by what it remembers; a reviewer must not take that for the truth."""
+    async with await Cluster.connect(str(settings.kubeconfig), settings.kube_context) as cluster:
+        await cluster.version()
+
+
+def rule_changes(change: EnvironmentChange) -> tuple[FieldChange, ...]:
+    """What differs in environment.yaml: it renders nothing, but decides who approves and what proves a delivery."""
+    if change.base_rules is None or change.after_rules is None:
+        return ()
+    return field_changes(change.base_rules, change.after_rules)

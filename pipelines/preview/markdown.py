@@ -1,0 +1,83 @@
+"""The report as Markdown, short enough for a comment on a pull request. Pure.
+
+What is dangerous comes first. Where not everything fits, what matters least is
+left out first (``layout.IMPORTANCE`` says in which
+order); how much that is, and where all of it stands, is always said. Whatever
+comes from outside is made inert on the way (see ``escaping``).
+"""
+
+from __future__ import annotations
+
+from pipelines.preview import details, hazards, outcomes
+from pipelines.preview.escaping import code, codes, link, prose
+from pipelines.preview.folding import Section, fitted
+from pipelines.preview.layout import Room, room_for
+from pipelines.preview.report import Report
+from pipelines.preview.sentences import title, unaffected, verdict_sentence
+
+LIMIT = 65_000  # GitHub refuses comments from 65,536 characters on
+SMALLEST_LIMIT = 8_000
+_MOST_TOOLS = 12
+
+
+def markdown(report: Report, *, limit: int = LIMIT, artifact_url: str = "") -> str:
+    """``report`` in at most ``limit`` characters (UTF-16 code units); ``artifact_url`` is where all of it stands.
+
+    Raises ValueError when ``limit`` is below SMALLEST_LIMIT.
+    """
+    if limit < SMALLEST_LIMIT:
+        raise ValueError(f"a preview needs at least {SMALLEST_LIMIT} characters, not {limit}")
+    return fitted(_start(report), _sections(report, room_for(limit)), _end(report), limit, _whole(artifact_url))
+
+
+def _sections(report: Report, room: Room) -> list[Section]:
+    """All sections, in the order in which they are read; those without content have a total of 0."""
+    return [
+        *hazards.obstacles(report),
+        hazards.dangerous_section(report, room),
+        hazards.renames_section(report),
+        outcomes.counts_section(report),
+        outcomes.declarations_section(report, room),
+        hazards.rules_section(report),
+        outcomes.disruption_section(report, room),
+        outcomes.tenants_section(report, room),
+        hazards.other_findings_section(report),
+        outcomes.pending_section(report, room),
+        outcomes.notes_section(report),
+        details.replaced_section(report, room),
+        details.updated_section(report, room),
+        details.creations_section(report, room),
+        details.pending_properties_section(report, room),
+        details.picture_section(report),
+        outcomes.plans_section(report),
+    ]
+
+
+def _start(report: Report) -> str:
+    quiet = unaffected(report)
+    lines = [
+        f"## ADX preview: {title(report)}",
+        "",
+        f"**{verdict_sentence(report)}**",
+        "",
+        f"Merging {code(report.head_ref, 80)} ({code(report.head[:12])}) into {code(report.base_ref, 80)}"
+        + (f" ({code(report.base[:12])})." if report.base else "."),
+    ]
+    if 0 < len(quiet) < len(report.environments):
+        lines.append(f"Nothing changes in {codes(quiet, 8)}.")
+    return "\n".join(lines) + "\n"
+
+
+def _end(report: Report) -> str:
+    tools = ", ".join(f"{prose(tool.name[:40])} {prose(tool.version[:40])}" for tool in report.tools[:_MOST_TOOLS])
+    facts = [f"merge result {code(report.merged[:12])}"]
+    if report.policies_commit:
+        facts.append(f"policies of {code(report.policies_commit[:12])}")
+    facts += [tools] if tools else []
+    return f"\n<sub>{' · '.join(facts)}</sub>\n"
+
+
+def _whole(artifact_url: str) -> str:
+    if artifact_url:
+        return f"Everything: {link('the whole report', artifact_url[:500])}."
+    return "Everything: run `adx preview` with `--full`, or with `--output FILE` for JSON."

@@ -1,0 +1,150 @@
+"""The report on a pull request. Pure data; every format is made from this and nothing else.
+
+What stands here may be shown to anybody who may read the pull request: values
+that look like secrets were masked when the report was made.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from infra.engine.plan import Action
+from policies.change_set import FieldChange
+from policies.checkov.findings import PolicyFinding
+from policies.errors import Problem
+from policies.spec import Spec
+
+Downtime = Literal["none", "possible", "certain"]
+Verdict = Literal["ok", "blocked", "unchecked"]
+
+
+class ResourceRow(Spec):
+    """One Kubernetes object that would change. ``system`` is the slug of the system that renders it.
+
+    ``fields`` are what differs, without the label that names the commit;
+    ``replaced_because`` are the paths that cannot be changed in place.
+    ``is_pending`` when the difference comes from commits that were merged
+    before this pull request and are not delivered yet.
+    """
+
+    unit: str
+    system: str
+    kind: str
+    name: str
+    action: Action
+    namespace: str = ""
+    fields: tuple[FieldChange, ...] = ()
+    replaced_because: tuple[str, ...] = ()
+    is_pending: bool = False
+
+    @property
+    def is_dangerous(self) -> bool:
+        """Whether something that exists would go."""
+        return self.action in ("replace", "delete")
+
+
+class UnitRow(Spec):
+    """One unit that the pull request touches, with what its declaration changes."""
+
+    unit: str
+    action: Literal["add", "change", "remove"]
+    file: str
+    fields: tuple[FieldChange, ...] = ()
+
+
+class Rename(Spec):
+    """A unit that would go under one name and come under another: deleted and created anew, with all it holds."""
+
+    before: str
+    after: str
+    why: str
+
+
+class Disruption(Spec):
+    """What the users of one unit would notice. ``pods_restarted`` counts pods, ``volumes_replaced`` claims."""
+
+    unit: str
+    pods_restarted: int = 0
+    volumes_replaced: int = 0
+    downtime: Downtime = "none"
+    why: str = ""
+
+
+class TenantEffect(Spec):
+    """A tenant that would notice: ``through`` are the changed services that it may reach.
+
+    ``is_direct`` when its own unit changes.
+    """
+
+    tenant: str
+    is_direct: bool = False
+    through: tuple[str, ...] = ()
+
+
+class EnvironmentReport(Spec):
+    """What would happen in one environment.
+
+    ``delivered_commit`` is what the environment runs now (empty: nothing yet).
+    ``relabelled`` counts objects of which only the label changes that names
+    the commit. ``pending_units`` were changed by commits that are merged and
+    not delivered yet; they would be delivered with this one. ``rules`` are what
+    differs in environment.yaml. ``problems`` forbid the change, ``unchecked``
+    says what could not be looked at: both make the check fail. ``digest``
+    binds a rollout to this plan.
+    """
+
+    environment: str
+    delivered_commit: str
+    units: tuple[UnitRow, ...] = ()
+    rules: tuple[FieldChange, ...] = ()
+    resources: tuple[ResourceRow, ...] = ()
+    relabelled: int = 0
+    unchanged: int = 0
+    pending_units: tuple[str, ...] = ()
+    renames: tuple[Rename, ...] = ()
+    disruptions: tuple[Disruption, ...] = ()
+    tenants: tuple[TenantEffect, ...] = ()
+    findings: tuple[PolicyFinding, ...] = ()
+    problems: tuple[Problem, ...] = ()
+    unchecked: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+    waves: tuple[tuple[str, ...], ...] = ()
+    digest: str = ""
+
+    @property
+    def verdict(self) -> Verdict:
+        """Blocked wins over unchecked: both fail, but one can be mended in the pull request."""
+        if self.problems or any(finding.is_blocking for finding in self.findings):
+            return "blocked"
+        return "unchecked" if self.unchecked else "ok"
+
+
+class ToolVersion(Spec):
+    """One program that the preview was made with."""
+
+    name: str
+    version: str
+
+
+class Report(Spec):
+    """A whole preview. ``base``, ``head`` and ``merged`` are full commit ids.
+
+    ``merged`` is what the base branch would hold after the merge.
+    ``policies_commit`` is where the policies were taken from, never the head.
+    """
+
+    base: str
+    head: str
+    merged: str
+    base_ref: str
+    head_ref: str
+    environments: tuple[EnvironmentReport, ...]
+    policies_commit: str = ""
+    notes: tuple[str, ...] = ()
+    tools: tuple[ToolVersion, ...] = ()
+
+    @property
+    def verdict(self) -> Verdict:
+        """The worst of the environments."""
+        verdicts = [environment.verdict for environment in self.environments]
+        return next((found for found in ("blocked", "unchecked") if found in verdicts), "ok")

@@ -1,0 +1,208 @@
+"""`adx preview`: what a merge would do, by environment, the worst first; an ordinary change is one screen."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from pipelines.output import plain
+from pipelines.preview.property_lines import property_lines
+from pipelines.preview.report import (
+    Disruption,
+    EnvironmentReport,
+    Report,
+    ResourceRow,
+    TenantEffect,
+    UnitRow,
+    Verdict,
+)
+from pipelines.preview.sentences import dangerous, effects, holds_data, object_name, place, unaffected, verdict_sentence
+from pipelines.screens.common import counted, short
+from policies.change_set import FieldChange
+from policies.checkov.findings import PolicyFinding
+from policies.errors import Problem
+
+_SIGNS = {"add": "+", "change": "~", "remove": "-"}
+_STYLES = {"add": "green", "change": "yellow", "remove": "red"}
+_VERDICT_STYLES: dict[Verdict, str] = {"ok": "bold green", "blocked": "bold red", "unchecked": "bold yellow"}
+_DOWNTIME_STYLES = {"none": "green", "possible": "yellow", "certain": "bold red"}
+_LINES = 24  # for all lists together: with headings an ordinary change stays on one screen
+_FEWEST, _MOST = 1, 4
+_NAMES = 4
+_LONGEST = 240
+_EVERYTHING = 1_000_000
+
+Row = tuple[str, Text]
+
+
+def preview_screen(report: Report, *, is_full: bool = False) -> RenderableType:
+    """The report in short; ``is_full`` shows everything, with every property that differs."""
+    quiet = set(unaffected(report))
+    shown = [one for one in report.environments if one.environment not in quiet]
+    most = _EVERYTHING if is_full else max(_FEWEST, min(_MOST, _LINES // (6 * max(len(shown), 1))))
+    parts: list[RenderableType] = [_heading(report), plain(verdict_sentence(report), _style(report))]
+    for environment in shown:
+        parts += [Text(), _environment_heading(environment), _grid(_rows(environment, most, is_full=is_full))]
+    if quiet:
+        parts += [Text(), plain(f"Nothing changes in {', '.join(sorted(quiet))}.", "dim")]
+    parts += [plain(f"note: {note}", "dim") for note in report.notes]
+    if is_full and report.tools:
+        tools = ", ".join(f"{tool.name} {tool.version}" for tool in report.tools)
+        parts.append(plain(f"made with {tools}; policies of {short(report.policies_commit)}", "dim"))
+    return Group(*parts)
+
+
+def _heading(report: Report) -> Text:
+    base = plain(f"{report.base_ref} {short(report.base) if report.base else ''}".rstrip())
+    return Text.assemble(plain(report.head_ref, "bold"), plain(f" {short(report.head)} → "), base)
+
+
+def _style(report: Report) -> str:
+    if report.verdict == "ok" and any(row.is_dangerous for one in report.environments for row in one.resources):
+        return "bold yellow"
+    return _VERDICT_STYLES[report.verdict]
+
+
+def _environment_heading(report: EnvironmentReport) -> Text:
+    delivered = f"  delivered {short(report.delivered_commit)}" if report.delivered_commit else ""
+    plan = f"  plan {report.digest[:12]}" if report.digest else ""
+    return Text.assemble(
+        plain(report.environment, "bold"),
+        plain("" if report.verdict == "ok" else f"  {report.verdict}", _VERDICT_STYLES[report.verdict]),
+        plain(f"{delivered}{plan}", "dim"),
+    )
+
+
+def _grid(rows: Iterable[Row]) -> Table:
+    grid = Table.grid(padding=(0, 1))
+    grid.add_column(width=11, style="dim", justify="right")
+    grid.add_column(overflow="fold")
+    for label, text in rows:
+        grid.add_row(label, text)
+    return grid
+
+
+def _rows(report: EnvironmentReport, most: int, *, is_full: bool) -> Iterator[Row]:
+    yield from _listed("mend", map(_problem, report.problems), most)
+    yield from _listed("policy", map(_finding, _sorted_findings(report)), most)
+    yield from _listed("unchecked", (plain(text, "yellow") for text in report.unchecked), most)
+    yield from _listed("danger", map(_danger, dangerous(report)), most)
+    renames = (plain(f"{one.before} → {one.after}: {one.why}", "yellow") for one in report.renames)
+    yield from _listed("no rename", renames, most)
+    counts = Counter(row.action for row in report.resources if not row.is_pending)
+    if counts:
+        yield "objects", plain(effects(counts))
+    yield from _listed("rules", map(_field, report.rules), most)
+    yield from _listed("declared", (_unit(row, most) for row in report.units), most)
+    yield from _listed("disruption", map(_disruption, _by_downtime(report)), most)
+    yield from _tenants(report.tenants, most)
+    if report.pending_units:
+        yield "also", plain(f"merged earlier, not delivered yet: {_names(report.pending_units, most)}")
+    yield from _listed("note", (plain(note) for note in report.notes), most)
+    if is_full:
+        yield from _properties(report)
+
+
+def _listed(label: str, texts: Iterable[Text], most: int) -> Iterator[Row]:
+    """The first ``most`` of ``texts`` under one label, and how many more there are."""
+    listed = list(texts)
+    for number, text in enumerate(listed[:most]):
+        yield label if number == 0 else "", text
+    if len(listed) > most:
+        yield "", plain(f"… {len(listed) - most:,} more (--full)", "dim")
+
+
+def _problem(problem: Problem) -> Text:
+    where = place(problem.file, problem.line, problem.column)
+    return Text.assemble(plain(where, "bold red"), plain(f" {problem.what}; {problem.fix}"))
+
+
+def _sorted_findings(report: EnvironmentReport) -> Sequence[PolicyFinding]:
+    """What blocks first."""
+    blocking = [finding for finding in report.findings if finding.is_blocking]
+    return [*blocking, *(finding for finding in report.findings if not finding.is_blocking)]
+
+
+def _finding(finding: PolicyFinding) -> Text:
+    state = "blocks" if finding.is_blocking else "waived" if finding.waiver else "warns"
+    expired = f" (waiver expired on {finding.waiver.expires})" if finding.waiver and finding.is_waiver_expired else ""
+    where = place(finding.file, finding.line, finding.column)
+    return Text.assemble(
+        plain(f"{state} {finding.severity}", "bold red" if finding.is_blocking else "yellow"),
+        plain(f" {where} {finding.title}; {finding.fix} [{finding.check}]{expired}"),
+    )
+
+
+def _danger(group: Sequence[ResourceRow]) -> Text:
+    first, *others = sorted(group, key=lambda row: not holds_data(row))
+    lost = " with everything in it" if first.kind == "Namespace" else " with its data" if holds_data(first) else ""
+    because = f" ({', '.join(first.replaced_because)} cannot be changed in place)" if first.replaced_because else ""
+    more = f", and {counted(len(others), 'more object')}" if others else ""
+    earlier = " (merged earlier)" if first.is_pending else ""
+    return Text.assemble(
+        plain(f"{first.action} ", "bold red"),
+        plain(f"{first.unit}: {object_name(first)}{lost}{because}{more}{earlier}"),
+    )
+
+
+def _unit(row: UnitRow, most: int) -> Text:
+    head = Text.assemble((f"{_SIGNS[row.action]} ", _STYLES[row.action]), plain(row.unit, "bold"))
+    for field in row.fields[:most]:
+        head = Text.assemble(head, "\n    ", _field(field))
+    more = len(row.fields) - most
+    return Text.assemble(head, f"\n    … {more:,} more fields (--full)") if more > 0 else head
+
+
+def _field(field: FieldChange) -> Text:
+    return Text.assemble(
+        plain(f"{field.path} "),
+        plain("(none)" if field.before is None else _cut(field.before), "red"),
+        " → ",
+        plain("(none)" if field.after is None else _cut(field.after), "green"),
+    )
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}… ({len(text):,} characters)"
+
+
+def _by_downtime(report: EnvironmentReport) -> list[Disruption]:
+    """The worst first, then what restarts pods."""
+    return sorted(
+        report.disruptions, key=lambda one: (-list(_DOWNTIME_STYLES).index(one.downtime), -one.pods_restarted)
+    )
+
+
+def _disruption(found: Disruption) -> Text:
+    words = {"none": "no downtime", "possible": "downtime possible", "certain": "downtime"}[found.downtime]
+    return Text.assemble(
+        plain(found.unit), "  ", plain(words, _DOWNTIME_STYLES[found.downtime]), plain(f": {found.why}", "dim")
+    )
+
+
+def _tenants(effects_: Sequence[TenantEffect], most: int) -> Iterator[Row]:
+    direct = [one.tenant for one in effects_ if one.is_direct]
+    through = [one.tenant for one in effects_ if not one.is_direct]
+    parts = [f"changed: {_names(direct, most)}"] if direct else []
+    parts += [f"using a changed service: {_names(through, most)}"] if through else []
+    if parts:
+        yield "tenants", plain("; ".join(parts))
+
+
+def _names(names: Sequence[str], most: int) -> str:
+    shown = names[: max(most, _NAMES)]
+    more = len(names) - len(shown)
+    return ", ".join(shown) + (f" and {more:,} more" if more else "")
+
+
+def _properties(report: EnvironmentReport) -> Iterator[Row]:
+    for row in report.resources:
+        earlier = " (merged earlier)" if row.is_pending else ""
+        yield row.action, plain(f"{row.unit} {object_name(row)}{earlier}", "bold")
+        for field in row.fields:
+            for line in property_lines(field, _EVERYTHING):
+                yield "", plain(line, {"-": "red", "+": "green"}.get(line[0], ""))
