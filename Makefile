@@ -24,11 +24,12 @@ $(VENV)/.installed: pyproject.toml requirements/dev.txt
 tools: setup ## external programs: found on PATH, in the cache, or built once (about 25 minutes on 2 cores)
 	@$(BIN)/python -m scripts.toolchain build
 
-check: setup ## formatting, lint, types, import contracts
+check: setup ## formatting, lint, types, import contracts, workflows
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
+	@$(BIN)/zizmor --quiet --offline --pedantic .github
 
 format: setup ## format and mend what can be mended
 	@$(BIN)/ruff format .
@@ -49,6 +50,7 @@ stop: setup ## end the local stack
 lock: setup ## resolve the dependencies anew (hashes only, no addresses)
 	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header pyproject.toml --output-file requirements/runtime.txt
 	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --group dev pyproject.toml --output-file requirements/dev.txt
+	@echo 'checkov==3.3.30' | $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header - --output-file scripts/toolchain/checkov-requirements.txt
 
 clean: ## remove the environment and all local state (not the cache of external programs)
 	@if [ -x $(BIN)/adx ]; then $(BIN)/adx down; fi
