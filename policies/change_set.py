@@ -56,6 +56,7 @@ class ChangeSet(Spec):
     commit: str
     changes: tuple[UnitChange, ...]
     sources: dict[str, str | None] = field(default_factory=dict)
+    cells: int = 0
 
     def is_empty(self) -> bool:
         """Whether no unit is added, changed or removed."""
@@ -84,6 +85,7 @@ def diff(before: DesiredState | None, after: DesiredState) -> ChangeSet:
         commit=after.commit,
         changes=tuple(change for change in changes if change is not None),
         sources=_source_changes(before.sources if before is not None else {}, after.sources),
+        cells=after.cells,
     )
 
 
@@ -105,6 +107,7 @@ def apply(change_set: ChangeSet, state: DesiredState | None) -> DesiredState:
         commit=change_set.commit,
         units=tuple(units[id_] for id_ in sorted(units)),
         sources={path: oid for path, oid in sources.items() if oid is not None},
+        cells=change_set.cells,
     )
 
 

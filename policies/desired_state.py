@@ -94,12 +94,15 @@ class DesiredState(Spec):
 
     ``sources`` maps each declaration that was read to its git blob id, so that
     the next resolution reads only what changed; empty when read from a folder.
+    ``cells`` is over how many stacks the tenants are spread (see
+    ``policies.placement``), 0 where they share the environment's own.
     """
 
     environment: str
     commit: str
     units: tuple[Unit, ...]
     sources: dict[str, str] = field(default_factory=dict)
+    cells: int = 0
 
     def by_id(self) -> Mapping[str, Unit]:
         """The units by their id."""
@@ -200,7 +203,13 @@ def resolve(
             inputs[tenant_unit_id(tenant.name)] = tenant_inputs(tenant, declared)
     known = previous.by_id() if previous is not None else {}
     units = tuple(unit_of(id_, inputs[id_], commit, known.get(id_)) for id_ in sorted(inputs))
-    return DesiredState(environment=environment, commit=commit, units=units, sources=dict(sources or {}))
+    return DesiredState(
+        environment=environment,
+        commit=commit,
+        units=units,
+        sources=dict(sources or {}),
+        cells=declared.environment.rollout.cells,
+    )
 
 
 def unit_of(id_: str, inputs: UnitInputs, commit: str, previous: Unit | None = None) -> Unit:

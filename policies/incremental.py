@@ -22,6 +22,7 @@ from policies.desired_state import DesiredState, resolve, tenant_inputs, tenant_
 from policies.errors import AdxError
 from policies.git_errors import GitFailed
 from policies.git_tree import GitTree
+from policies.infrastructure.spec import FleetRules
 from policies.loader import assemble, decide, load, spec_of
 from policies.ownership import concerns_others, may_claim_the_same, namesakes
 from policies.tenancy.spec import TenantSpec
@@ -152,6 +153,7 @@ class _Increment:
         names = {name for tenant in changed.values() for name in namesakes(tenant, declarations.environments)}
         for declared in declarations.environments.values():
             names.update(name for flag in declared.flags.flags for name in flag.tenants or ())
+            names.update((declared.environment.rollout.fleet or FleetRules()).canaries)
         others = [one for one in self._declared.values() if one.kind == "tenant" and one.name not in changed]
         return [one.path for one, data in self._read(others) if one.name in names or _may_conflict(changed, data)]
 
@@ -172,7 +174,8 @@ class _Increment:
                     tenant_unit_id(name), tenant_inputs(tenant, declared), commit, before
                 )
         ordered = tuple(units[id_] for id_ in sorted(units))
-        return DesiredState(environment=environment, commit=commit, units=ordered, sources=self._sources)
+        cells = self._previous.cells  # environment.yaml is what it was: whatever else changed is read in full
+        return DesiredState(environment=environment, commit=commit, units=ordered, sources=self._sources, cells=cells)
 
 
 def _may_conflict(changed: Mapping[str, TenantSpec], document: bytes) -> bool:

@@ -1,4 +1,8 @@
-"""What must hold of an environment that its JSON Schema cannot say."""
+"""What must hold of an environment that its JSON Schema cannot say.
+
+How its rollouts reach tenants is in :mod:`policies.infrastructure.fleet_rules`,
+when they may start in :mod:`policies.infrastructure.calendar_rules`.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +20,9 @@ from policies.findings import (
     repository_rule,
     suggestion,
 )
-from policies.infrastructure.spec import PostDeploymentTest
+from policies.infrastructure.calendar_rules import CALENDAR_RULES
+from policies.infrastructure.fleet_rules import FLEET_RULES
+from policies.infrastructure.spec import EnvironmentSpec, PostDeploymentTest
 
 _DOCUMENT = "environment"
 _RESERVED_NAMESPACES = frozenset({"default", "kube-system", "kube-public", "kube-node-lease"})
@@ -62,6 +68,15 @@ def approval_names_approvers(environment: str, declared: EnvironmentDeclarations
         yield _finding(environment, "approval.approvers", what, "list at least one approver, or set required to false")
 
 
+@environment_rule("infrastructure.review")
+def an_approved_plan_is_bound(environment: str, declared: EnvironmentDeclarations) -> Iterator[Finding]:
+    """An approved head means nothing unless the plan that was shown for it is what is applied."""
+    review = declared.environment.review
+    if review.require_approved_head and not review.bind_plan:
+        what = "an approved head is required, but the plan is not bound to what was previewed"
+        yield _finding(environment, "review.bind_plan", what, "set bind_plan to true as well")
+
+
 @environment_rule("infrastructure.test-name")
 def test_names_are_unique(environment: str, declared: EnvironmentDeclarations) -> Iterator[Finding]:
     """Each post-deployment test has a name of its own."""
@@ -96,11 +111,25 @@ def tests_name_known_services(environment: str, declared: EnvironmentDeclaration
 
 @environment_rule("infrastructure.http-check-address")
 def http_checks_ask_permitted_addresses(environment: str, declared: EnvironmentDeclarations) -> Iterator[Finding]:
-    """An HTTP check asks neither a metadata service nor with a password in its address."""
-    for index, test in enumerate(declared.environment.post_deployment_tests):
-        refusal = _refusal(test.http_check.url) if test.http_check is not None else None
+    """Neither a test nor a gate asks a metadata service, or with a password in its address."""
+    for path, url in _asked(declared.environment):
+        refusal = _refusal(url)
         if refusal is not None:
-            yield _finding(environment, f"post_deployment_tests[{index}].http_check.url", *refusal)
+            yield _finding(environment, path, *refusal)
+
+
+def _asked(environment: EnvironmentSpec) -> Iterator[tuple[str, str]]:
+    """Path and value of every address that tests and gates ask."""
+    for index, test in enumerate(environment.post_deployment_tests):
+        if test.http_check is not None:
+            yield f"post_deployment_tests[{index}].http_check.url", test.http_check.url
+    fleet = environment.rollout.fleet
+    for index, gate in enumerate(fleet.gates if fleet is not None else ()):
+        path = f"rollout.fleet.gates[{index}]"
+        if gate.http_check is not None:
+            yield f"{path}.http_check.url", gate.http_check.url
+        if gate.prometheus is not None and gate.prometheus.url is not None:
+            yield f"{path}.prometheus.url", gate.prometheus.url
 
 
 def _refusal(url: str) -> tuple[str, str] | None:
@@ -134,8 +163,11 @@ RULES: tuple[Rule, ...] = (
     namespace_is_not_reserved,
     namespace_has_one_owner,
     approval_names_approvers,
+    an_approved_plan_is_bound,
     test_names_are_unique,
     tests_have_one_kind,
     tests_name_known_services,
     http_checks_ask_permitted_addresses,
+    *FLEET_RULES,
+    *CALENDAR_RULES,
 )

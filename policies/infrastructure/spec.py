@@ -6,7 +6,14 @@ JSON Schema beside this module says the same for people and editors.
 
 from __future__ import annotations
 
+from typing import Literal
+
+from msgspec import field
+
 from policies.spec import Spec
+
+Day = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
+BeyondBudget = Literal["stop", "restore_wave", "restore_all"]
 
 
 class Approval(Spec):
@@ -15,6 +22,14 @@ class Approval(Spec):
     required: bool = False
     approvers: tuple[str, ...] = ()
     timeout_hours: int = 72
+
+
+class Review(Spec):
+    """Holds a rollout to a plan that was previewed; ``require_approved_head``: and approved by a reviewer as it was."""
+
+    bind_plan: bool = False
+    require_approved_head: bool = False
+    max_age_days: int = 30
 
 
 class WorkloadReady(Spec):
@@ -49,10 +64,85 @@ class PostDeploymentTest(Spec):
     command: Command | None = None
 
 
+class WorkloadsReady(Spec):
+    """All workloads of the units that a wave delivered are updated and available."""
+
+    timeout_seconds: int = 120
+
+
+class PrometheusCheck(Spec):
+    """Every series that ``query`` returns keeps to the threshold; no data is a failure. Exactly one threshold is set.
+
+    Without ``url`` the Prometheus of the worker's settings is asked.
+    """
+
+    query: str
+    at_most: float | None = None
+    at_least: float | None = None
+    url: str | None = None
+
+
+class Gate(Spec):
+    """One named condition of health; exactly one of the three kinds is set."""
+
+    name: str
+    workloads_ready: WorkloadsReady | None = None
+    http_check: HttpCheck | None = None
+    prometheus: PrometheusCheck | None = None
+
+
+class FleetRules(Spec):
+    """In which waves a change reaches the tenants, and what ends it.
+
+    ``steps`` and ``failure_budget`` are numbers or percentages (``"25%"``);
+    ``approval_before`` holds ``canaries`` and numbers of steps, from 1;
+    ``approvers`` are user names and ``role:NAME``.
+    """
+
+    canaries: tuple[str, ...] = ()
+    steps: tuple[int | str, ...] = ()
+    bake_seconds: int = 0
+    failure_budget: int | str = 0
+    beyond_budget: BeyondBudget = "restore_wave"
+    gates: tuple[Gate, ...] = ()
+    approval_before: tuple[int | str, ...] = ()
+    approvers: tuple[str, ...] = ()
+    max_parallel: int = 5
+
+
 class RolloutRules(Spec):
-    """How long a rollout of this environment waits for its workloads."""
+    """How long a rollout waits for its workloads, and how it reaches the tenants.
+
+    ``cells`` is over how many stacks they are spread (0: they are in the
+    environment's own). With neither ``fleet`` nor ``cells`` everything is
+    applied, and restored, as one.
+    """
 
     ready_timeout_seconds: int = 300
+    fleet: FleetRules | None = None
+    cells: int = 0
+
+
+class Freeze(Spec):
+    """No rollout starts a unit from ``from_`` until ``until``: local date-times (``2026-12-18T18:00``) of the zone."""
+
+    name: str
+    reason: str
+    from_: str = field(name="from")
+    until: str
+    time_zone: str
+
+
+class Window(Spec):
+    """Rollouts may start units from ``from_`` until ``until``, local times (``09:00``), on ``days``.
+
+    An ``until`` that is earlier is on the next day; ``24:00`` ends the day.
+    """
+
+    days: tuple[Day, ...]
+    from_: str = field(name="from")
+    until: str
+    time_zone: str
 
 
 class SnapshotRetention(Spec):
@@ -71,6 +161,9 @@ class EnvironmentSpec(Spec):
     region: str
     namespace: str
     approval: Approval = Approval()
+    review: Review = Review()
     rollout: RolloutRules = RolloutRules()
+    freezes: tuple[Freeze, ...] = ()
+    windows: tuple[Window, ...] = ()
     post_deployment_tests: tuple[PostDeploymentTest, ...] = ()
     snapshots: SnapshotRetention = SnapshotRetention()

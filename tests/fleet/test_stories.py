@@ -1,0 +1,432 @@
+"""Whole rollouts, one story each: what is asked for, in which order, and how it ends."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import msgspec
+import pytest
+
+from policies.infrastructure.spec import FleetRules
+from tests.fleet.fleets import GATES, NOON, Answer, answered_well, failing, fleet, restoring_fails, run, tenants
+from workflows.fleet.answers import calendar_read, gate_failed, unit_failed, unit_succeeded
+from workflows.fleet.decisions import (
+    DecisionRefused,
+    approval_expired,
+    approve,
+    cancel,
+    override_hold,
+    pause,
+    reject,
+    resume,
+    retry,
+    skip,
+    supersede,
+)
+from workflows.fleet.machine import next_actions, outstanding
+from workflows.fleet.models import (
+    Action,
+    AskApproval,
+    Calendar,
+    CancelUnits,
+    CheckGates,
+    Closed,
+    Finish,
+    FleetState,
+    FleetUnit,
+    ReadCalendar,
+    RestoreUnits,
+    StartUnits,
+    WaitUntil,
+)
+from workflows.fleet.state import UnitUnknown, unit_ends
+
+AT = int(NOON.timestamp())
+CORE = [FleetUnit("platform"), FleetUnit("service/cart")]
+
+
+def the_end(actions: list[Action]) -> Finish:
+    """The last action, which must be the end."""
+    assert isinstance(actions[-1], Finish)
+    return actions[-1]
+
+
+def started(actions: list[Action]) -> list[tuple[str, ...]]:
+    """What was started together, in order."""
+    return [action.units for action in actions if isinstance(action, StartUnits)]
+
+
+def gates_fail_in(wave: str, *, is_after_bake: bool = False) -> Answer:
+    """The gates of one wave do not hold; ``is_after_bake``: not until its bake is over."""
+
+    def answer(state: FleetState, action: Action) -> FleetState | None:
+        if isinstance(action, CheckGates) and action.wave == wave and action.is_after_bake == is_after_bake:
+            return gate_failed(state, "few-errors", "0.2 is above 0.01")
+        return None
+
+    return answer
+
+
+def test_a_wave_is_checked_left_alone_and_checked_again_before_the_next() -> None:
+    """Core first; each wave is delivered, its gates asked, baked and asked again; nothing overlaps."""
+    rules = FleetRules(canaries=("t000",), bake_seconds=600, gates=GATES, max_parallel=10)
+    _, actions = run(fleet([*CORE, *tenants(3)], rules))
+    told = [
+        (type(action).__name__, *(getattr(action, name) for name in ("wave", "is_after_bake") if hasattr(action, name)))
+        for action in actions
+    ]
+    wave = ["StartUnits", "CheckGates", "WaitUntil", "CheckGates"]
+    assert [name for name, *_ in told] == ["StartUnits", *wave, *wave, *wave, "Finish"]
+    assert [rest for name, *rest in told if name == "CheckGates"] == [
+        ["core", False], ["core", True], ["canaries", False], ["canaries", True], ["1", False], ["1", True],
+    ]  # fmt: skip
+    assert started(actions)[:3] == [("platform",), ("service/cart",), ("tenant/t000",)]
+    assert the_end(actions).outcome == "delivered"
+
+
+def test_the_last_wave_bakes_only_if_a_gate_judges_it_afterwards() -> None:
+    """Without gates nothing could come of waiting after the last wave."""
+    rules = FleetRules(steps=(1,), bake_seconds=600)
+    _, actions = run(fleet(tenants(2), rules))
+    assert [type(action) for action in actions] == [StartUnits, WaitUntil, StartUnits, Finish]
+    assert actions[1] == WaitUntil(NOON + timedelta(seconds=600), "wave 1 proves itself")
+
+
+def test_a_failure_within_the_budget_neither_stops_nor_undoes_the_others() -> None:
+    """One of ten tenants fails and is restored by itself; the nine others are delivered."""
+    state, actions = run(fleet(tenants(10), FleetRules(failure_budget="10%")), failing("tenant/t004"))
+    assert the_end(actions).outcome == "partly-delivered"
+    assert the_end(actions).summary.text == "9 delivered, 1 restored"
+    assert unit_ends(state)["tenant/t004"] == "restored"
+    assert [(failure.unit, failure.reason) for failure in state.failures] == [("tenant/t004", "no pod is ready")]
+
+
+@pytest.mark.parametrize(
+    ("beyond_budget", "outcome", "restored"),
+    [
+        ("stop", "stopped", set()),
+        ("restore_wave", "stopped", {"1"}),
+        ("restore_all", "restored", {"core", "canaries", "1"}),
+    ],
+)
+def test_beyond_the_budget_happens_what_was_declared(beyond_budget: str, outcome: str, restored: set[str]) -> None:
+    """One failure in wave 1 is too many: later units stay untouched, delivered ones go back as declared."""
+    rules = FleetRules(canaries=("t000",), steps=(4, "100%"), beyond_budget=beyond_budget, max_parallel=10)
+    begun = fleet([*CORE, *tenants(8)], rules)
+    names = {stage.name: set() for stage in begun.waves}
+    units = iter(begun.units)
+    for stage in begun.waves:
+        names[stage.name] = {next(units) for _ in range(stage.size)}
+    victim = sorted(names["1"])[1]
+    state, actions = run(begun, failing(victim))
+    ends = unit_ends(state)
+    delivered_before = (names["core"] | names["canaries"] | names["1"]) - {victim}
+    expected = {unit for wave in restored for unit in names[wave]} - {victim}
+    assert {unit for action in actions if isinstance(action, RestoreUnits) for unit in action.units} == expected
+    assert {unit for unit, end in ends.items() if end == "delivered"} == delivered_before - expected
+    assert {unit for unit, end in ends.items() if end == "untouched"} == names["2"]
+    assert the_end(actions).outcome == outcome
+    assert the_end(actions).summary.ending == "over-budget"
+    assert "1 of 10 units failed, 0 may" in the_end(actions).summary.reason
+
+
+@pytest.mark.parametrize("is_after_bake", [False, True])
+def test_a_failed_gate_takes_its_wave_back(is_after_bake: bool) -> None:
+    """Whether before or after the bake: every unit of the wave was delivered, and none is healthy."""
+    rules = FleetRules(canaries=("t000", "t001"), bake_seconds=60, gates=GATES)
+    state, actions = run(fleet(tenants(5), rules), gates_fail_in("canaries", is_after_bake=is_after_bake))
+    ends = unit_ends(state)
+    assert {unit for unit, end in ends.items() if end == "restored"} == {"tenant/t000", "tenant/t001"}
+    assert the_end(actions).outcome == "restored"
+    assert "the gate few-errors failed in wave canaries" in the_end(actions).summary.reason
+
+
+@pytest.mark.parametrize("beyond_budget", ["stop", "restore_wave", "restore_all"])
+def test_the_core_goes_back_together_whatever_the_budget(beyond_budget: str) -> None:
+    """A failed service takes platform and services back, dependents first, and no tenant is touched."""
+    rules = FleetRules(failure_budget="100%", beyond_budget=beyond_budget, max_parallel=1)
+    units = [*CORE, FleetUnit("service/web"), *tenants(3)]
+    needs = {"service/web": ("service/cart",)}
+    state, actions = run(fleet(units, rules, dependencies=needs), failing("service/web"))
+    restores = [action.units for action in actions if isinstance(action, RestoreUnits)]
+    assert restores == [("service/cart",), ("platform",)]
+    assert the_end(actions).outcome == "restored"
+    assert the_end(actions).summary.untouched == 3
+    assert state.ending == "core-failed"
+
+
+def test_a_restore_that_fails_is_said_loudly() -> None:
+    """The wave is restored but for one unit, which then needs an operator, and so the rollout ends."""
+    rules = FleetRules(max_parallel=10, gates=GATES)
+
+    def answer(state: FleetState, action: Action) -> FleetState | None:
+        return gates_fail_in("1")(state, action) or restoring_fails("tenant/t001")(state, action)
+
+    state, actions = run(fleet(tenants(3), rules), answer)
+    assert the_end(actions).outcome == "needs-operator"
+    assert the_end(actions).summary.text == "2 restored, 1 in need of an operator"
+    assert state.failures[-1].reason == "the cluster is away"
+
+
+@pytest.mark.parametrize("max_parallel", [1, 2, 3])
+def test_restores_keep_to_the_order_and_the_number_that_deliveries_do(max_parallel: int) -> None:
+    """Never more at once than may be, who depends on others first; the end waits for every answer."""
+    needs = {"tenant/t000": ("tenant/t001",), "tenant/t001": ("tenant/t002",)}
+    state = fleet(tenants(4), FleetRules(gates=GATES, max_parallel=max_parallel), dependencies=needs)
+    restores: list[tuple[str, ...]] = []
+    step = next_actions(state, NOON)
+    while not any(isinstance(action, Finish) for action in step.actions):
+        state = step.state
+        for action in step.actions:
+            if isinstance(action, RestoreUnits):
+                restores.append(action.units)
+                assert next_actions(state, NOON).actions == ()
+                assert [set(one.units) for one in outstanding(state)] == [set(action.units)]  # type: ignore[union-attr]
+            is_check = isinstance(action, CheckGates)
+            state = gate_failed(state, "few-errors", "0.2") if is_check else answered_well(state, action, NOON)
+        step = next_actions(state, NOON)
+    assert max(map(len, restores)) == min(2, max_parallel)
+    order = [sorted(units) for units in restores]
+    places = {unit: place for place, units in enumerate(order) for unit in units}
+    assert places["tenant/t000"] < places["tenant/t001"] < places["tenant/t002"]
+    assert places.keys() == set(state.units)
+
+
+def test_what_depends_on_a_unit_that_failed_stays_untouched() -> None:
+    """Within the budget the others go on, but nobody is delivered whose dependency was not."""
+    rules = FleetRules(failure_budget=2)
+    needs = {"tenant/t000": ("tenant/t001",), "tenant/t002": ("tenant/t000",)}
+    state, actions = run(fleet(tenants(4), rules, dependencies=needs), failing("tenant/t001"))
+    assert unit_ends(state) == {
+        "tenant/t000": "untouched",
+        "tenant/t001": "restored",
+        "tenant/t002": "untouched",
+        "tenant/t003": "delivered",
+    }
+    assert the_end(actions).outcome == "partly-delivered"
+
+
+def test_a_service_stays_while_somebody_who_failed_may_still_call_it() -> None:
+    """A tenant was restored to what it was, so the service that goes away does not."""
+    units = [*tenants(2), FleetUnit("service/old", "remove")]
+    state, _ = run(fleet(units, FleetRules(failure_budget=1)), failing("tenant/t001"))
+    assert unit_ends(state)["service/old"] == "untouched"
+    state, _ = run(fleet(units, FleetRules(failure_budget=1)))
+    assert unit_ends(state)["service/old"] == "delivered"
+
+
+def test_a_retried_unit_is_proven_again() -> None:
+    """It failed in wave 1 and is retried while that bakes: delivered, checked and baked before wave 2 begins."""
+    rules = FleetRules(steps=(2,), bake_seconds=600, gates=GATES, failure_budget=1)
+    state = fleet(tenants(3), rules)
+    victim = state.units[0]
+    step = next_actions(state, NOON)
+    state = unit_failed(step.state, victim, "restored", "no pod is ready")
+    state = unit_succeeded(state, step.actions[0].units[1])  # type: ignore[union-attr]
+    step = next_actions(state, NOON)
+    assert isinstance(step.actions[0], CheckGates)
+    step = next_actions(answered_well(step.state, step.actions[0], NOON), NOON)
+    assert isinstance(step.actions[0], WaitUntil)
+    later = NOON + timedelta(seconds=500)
+    step = next_actions(retry(step.state, victim, "ines", later), later)
+    assert step.actions == (StartUnits((victim,)),)
+    _, actions = run(unit_succeeded(step.state, victim), now=later)
+    assert [type(action) for action in actions[:4]] == [CheckGates, WaitUntil, CheckGates, StartUnits]
+    assert actions[1] == WaitUntil(later + timedelta(seconds=600), "wave 1 proves itself")
+    assert the_end(actions).outcome == "delivered"
+
+
+def test_an_approval_that_nobody_gives_keeps_the_wave_closed() -> None:
+    """It is asked for once; strangers and wrong waves are refused; an approver's word opens it."""
+    rules = FleetRules(canaries=("t000",), approval_before=(1,), approvers=("ines", "role:manager"))
+    state = fleet(tenants(3), rules)
+    step = next_actions(state, NOON)
+    step = next_actions(unit_succeeded(step.state, "tenant/t000"), NOON)
+    assert step.actions == (AskApproval("1", ("ines", "role:manager")),)
+    assert next_actions(step.state, NOON).actions == ()
+    for by, role in (("eve", ""), ("eve", "intern"), ("role:manager", ""), ("role:manager", "role:manager")):
+        with pytest.raises(DecisionRefused, match="may not approve"):
+            approve(step.state, "1", by, NOON, role=role)
+    with pytest.raises(DecisionRefused, match="wave 2 does not wait"):
+        approve(step.state, "2", "ines", NOON)
+    approved = approve(step.state, "1", "tom", NOON, role="manager")
+    assert approved.decisions[-1].by == "tom (manager)"
+    assert isinstance(next_actions(approved, NOON).actions[0], StartUnits)
+
+
+@pytest.mark.parametrize("is_expired", [False, True])
+def test_a_wave_that_is_rejected_ends_the_rollout_and_undoes_nothing(is_expired: bool) -> None:
+    """What the canaries got stays; the others stay untouched, whether a person or the time said no."""
+    rules = FleetRules(canaries=("t000",), approval_before=(1,), approvers=("ines",))
+
+    def answer(state: FleetState, action: Action) -> FleetState | None:
+        if not isinstance(action, AskApproval):
+            return None
+        no = approval_expired(state, "1", NOON) if is_expired else reject(state, "1", "ines", NOON, reason="too slow")
+        assert approval_expired(no, "1", NOON) == no, "once is enough"
+        return no
+
+    state, actions = run(fleet(tenants(3), rules), answer)
+    assert the_end(actions).outcome == "rejected"
+    assert unit_ends(state)["tenant/t000"] == "delivered"
+    assert the_end(actions).summary.untouched == 2
+
+
+def test_a_pause_keeps_everything_from_starting_until_it_is_resumed() -> None:
+    """What is under way may finish; nothing else begins, and no wave is opened."""
+    state = fleet(tenants(3), FleetRules(steps=(2,), max_parallel=1))
+    for unit in state.units[:2]:
+        step = next_actions(state, NOON)
+        paused = pause(unit_succeeded(step.state, unit), "ines", NOON)
+        step = next_actions(paused, NOON)
+        assert step.actions == ()
+        assert step.state.opened == 1
+        state = resume(paused, "ines", NOON)
+    with pytest.raises(DecisionRefused, match="paused already"):
+        pause(paused, "tom", NOON)
+    _, actions = run(resume(paused, "ines", NOON))
+    assert the_end(actions).outcome == "delivered"
+
+
+def test_a_freeze_holds_the_start_of_units_and_an_override_is_recorded() -> None:
+    """Held until the freeze is over, unless a person gives a reason; nothing else can be overridden."""
+    state = fleet(tenants(2), has_calendar=True)
+    step = next_actions(state, NOON)
+    assert step.actions == (ReadCalendar(),)
+    freeze = Closed(AT - 10, AT + 3600, "freeze year-end (The books are closed.)")
+    held = calendar_read(step.state, Calendar(AT, AT + 10_000, [freeze]))
+    step = next_actions(held, NOON)
+    assert step.actions == (WaitUntil(NOON + timedelta(hours=1), freeze.why),)
+    with pytest.raises(DecisionRefused, match="needs a reason"):
+        override_hold(step.state, "ines", NOON, reason=" ")
+    overridden = override_hold(step.state, "ines", NOON, reason="a fix cannot wait")
+    assert overridden.decisions[-1].about == freeze.why
+    assert overridden.decisions[-1].reason == "a fix cannot wait"
+    assert isinstance(next_actions(overridden, NOON).actions[0], StartUnits)
+    after = NOON + timedelta(hours=1)
+    assert isinstance(next_actions(held, after).actions[0], StartUnits)
+    with pytest.raises(DecisionRefused, match="nothing holds"):
+        override_hold(held, "ines", after, reason="a fix cannot wait")
+
+
+def test_a_calendar_that_is_known_no_further_is_read_again() -> None:
+    """Before a unit is started at a time about which nothing is known, the calendar is asked for, once."""
+    state = calendar_read(fleet(tenants(1), has_calendar=True), Calendar(AT - 20, AT - 10))
+    step = next_actions(state, NOON)
+    assert step.actions == (ReadCalendar(),)
+    assert next_actions(step.state, NOON).actions == ()
+
+
+def test_cancelling_restores_what_is_under_way_and_nothing_else() -> None:
+    """The delivered unit stays; the one in flight answers as restored, or as delivered where it was faster."""
+    state = fleet(tenants(4), FleetRules(max_parallel=3))
+    first, second, third, fourth = state.units
+    step = next_actions(state, NOON)
+    state = cancel(unit_succeeded(step.state, first), "ines", NOON, reason="wrong commit")
+    step = next_actions(state, NOON)
+    assert step.actions == (CancelUnits((second, third)),)
+    state = unit_succeeded(unit_failed(step.state, second, "restored", "cancelled"), third)
+    finish = next_actions(state, NOON).actions[0]
+    assert isinstance(finish, Finish)
+    assert finish.outcome == "cancelled"
+    assert finish.summary.reason == "cancelled by ines: wrong commit"
+    assert unit_ends(state) == {first: "delivered", second: "restored", third: "delivered", fourth: "untouched"}
+
+
+def test_a_newer_commit_lets_what_is_under_way_finish() -> None:
+    """Nothing is cancelled, restored or started any more; a failure on the way out is that unit's own."""
+    state = fleet(tenants(3), FleetRules(max_parallel=2))
+    step = next_actions(state, NOON)
+    state = supersede(step.state, "c0ffee", NOON)
+    assert next_actions(state, NOON).actions == ()
+    state = unit_failed(unit_succeeded(state, state.units[0]), state.units[1], "restored", "no pod is ready")
+    finish = next_actions(state, NOON).actions[0]
+    assert isinstance(finish, Finish)
+    assert finish.outcome == "superseded"
+    assert finish.summary.text == "1 delivered, 1 restored, 1 untouched"
+
+
+def test_a_superseded_rollout_that_takes_too_long_can_be_cancelled() -> None:
+    """Nobody has to wait for what is under way."""
+    step = next_actions(fleet(tenants(2)), NOON)
+    state = cancel(supersede(step.state, "c0ffee", NOON), "ines", NOON)
+    assert isinstance(next_actions(state, NOON).actions[0], CancelUnits)
+
+
+def test_a_skipped_unit_stays_as_it_is() -> None:
+    """With a reason, and only before it starts; an approval for a wave of skipped units is not asked for."""
+    rules = FleetRules(canaries=("t000",), approval_before=(1,), approvers=("ines",))
+    state = fleet(tenants(2), rules)
+    with pytest.raises(DecisionRefused, match="needs a reason"):
+        skip(state, "tenant/t001", "ines", NOON, reason="")
+    with pytest.raises(UnitUnknown, match="tenant/nobody"):
+        skip(state, "tenant/nobody", "ines", NOON, reason="they asked for it")
+    state = skip(state, "tenant/t001", "ines", NOON, reason="they asked for it")
+    step = next_actions(state, NOON)
+    with pytest.raises(DecisionRefused, match="started already"):
+        skip(step.state, "tenant/t000", "ines", NOON, reason="they asked for it")
+    state, actions = run(unit_succeeded(step.state, "tenant/t000"))
+    assert [type(action) for action in actions] == [Finish]
+    assert unit_ends(state)["tenant/t001"] == "skipped"
+    assert the_end(actions).outcome == "partly-delivered"
+
+
+def test_a_unit_that_needs_an_operator_is_not_retried_before_it_is_restored() -> None:
+    """Nor is one that has not failed."""
+    state = next_actions(fleet(tenants(2), FleetRules(failure_budget=1, max_parallel=2)), NOON).state
+    state = unit_failed(state, "tenant/t000", "needs-operator", "the cluster is away")
+    with pytest.raises(DecisionRefused, match="could not be restored"):
+        retry(state, "tenant/t000", "ines", NOON)
+    with pytest.raises(DecisionRefused, match="has not failed"):
+        retry(state, "tenant/t001", "ines", NOON)
+
+
+def test_nothing_can_be_decided_after_the_end() -> None:
+    """Every word is refused with how it ended and what to do instead."""
+    state, _ = run(fleet(tenants(1)))
+    for decide in (pause, resume, cancel, supersede):
+        with pytest.raises(DecisionRefused, match="has ended: delivered") as refused:
+            decide(state, "ines", NOON)
+        assert "submit" in refused.value.next_step
+
+
+def test_a_rollout_of_nothing_ends_at_once() -> None:
+    """No unit, no wave, no question."""
+    _, actions = run(fleet([]))
+    assert [type(action) for action in actions] == [Finish]
+    assert the_end(actions).summary.text == "nothing to deliver"
+
+
+def test_a_workflow_that_takes_over_learns_what_is_outstanding() -> None:
+    """Two units in flight, then a check, then a question: each is told again, none is asked for again."""
+    rules = FleetRules(canaries=("t000",), gates=GATES, approval_before=(1,), approvers=("ines",))
+    step = next_actions(fleet(tenants(2), rules), NOON)
+    for expected in (StartUnits, CheckGates, AskApproval):
+        taken_over = msgspec.json.decode(msgspec.json.encode(step.state), type=FleetState)
+        assert outstanding(taken_over) == step.actions
+        assert isinstance(step.actions[0], expected)
+        assert next_actions(taken_over, NOON).actions == ()
+        step = next_actions(answered_well(step.state, step.actions[0], NOON), NOON)
+
+
+def test_a_time_without_a_zone_decides_nothing() -> None:
+    """It could be anywhere's."""
+    with pytest.raises(ValueError, match="no instant"):
+        next_actions(fleet(tenants(1)), NOON.replace(tzinfo=None))
+
+
+def test_five_thousand_units_stay_small() -> None:
+    """Long names, two dependencies each and every record kept: the state stays far below Temporal's 2 MB a payload."""
+    units = [FleetUnit(f"tenant/{number:040}") for number in range(5000)]
+    needs = {unit.id: (units[number - 1].id, units[number // 2].id) for number, unit in enumerate(units) if number > 1}
+    state = fleet(units, FleetRules(failure_budget="100%", max_parallel=100), dependencies=needs)
+    plain = len(msgspec.json.encode(fleet([FleetUnit(f"tenant/customer-{n:04}") for n in range(5000)])))
+    state = next_actions(state, NOON).state
+    for unit in units[:2]:
+        for _ in range(60):
+            state = unit_failed(state, unit.id, "restored", "x" * 5000)
+            state = pause(state, "y" * 500, NOON, reason="z" * 5000)
+            state = resume(state, "y" * 500, NOON, reason="z" * 5000)
+    size = len(msgspec.json.encode(state))
+    assert plain <= 130_000
+    assert size <= 500_000

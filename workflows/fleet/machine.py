@@ -1,0 +1,229 @@
+"""What a fleet rollout does next. Pure: the workflow around it does it, and reports what came of it.
+
+::
+
+    state = start(waves, rules, dependencies=…)
+    loop:
+        step = next_actions(state, now)          # each action is given once; WaitUntil whenever time is waited for
+        do step.actions
+        state = answers.unit_succeeded(step.state, …)    # or decisions.pause(…), or whatever happened
+
+A wave goes through *deliver → check gates → bake → check gates again → next*.
+What is under way is never abandoned: the rollout finishes when all of it has
+answered (:mod:`workflows.fleet.answers`). What people may say is in
+:mod:`workflows.fleet.decisions`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from datetime import datetime
+
+from policies.infrastructure.spec import FleetRules
+from workflows.fleet.budget import allowed_failures
+from workflows.fleet.ending import wind_up
+from workflows.fleet.models import (
+    CANCELLING,
+    CORE_REMOVALS,
+    PENDING,
+    RESTORING,
+    STARTED,
+    UNPROVEN,
+    Action,
+    AskApproval,
+    CancelUnits,
+    CheckGates,
+    FleetLimits,
+    FleetState,
+    Next,
+    Phase,
+    ReadCalendar,
+    RestoreUnits,
+    Stage,
+    StartUnits,
+    WaitUntil,
+    Wave,
+)
+from workflows.fleet.state import (
+    HELD,
+    UNDER_WAY,
+    at_second,
+    closed_at,
+    count,
+    current_wave,
+    in_phase,
+    is_calendar_known,
+    marked,
+    named,
+    proven,
+    reach,
+    ready_places,
+    room_left,
+    seconds,
+)
+from workflows.fleet.waves import Dependencies, waits_for
+
+
+def start(
+    waves: Sequence[Wave], rules: FleetRules, *, dependencies: Dependencies, has_calendar: bool = False
+) -> FleetState:
+    """The state of a rollout of ``waves`` (see :func:`workflows.fleet.waves.plan_waves`) before anything is done.
+
+    ``has_calendar``: freezes or windows are declared, so the calendar must be read before a unit is started.
+    """
+    units = [unit for wave in waves for unit in wave.units]
+    places = {unit: place for place, unit in enumerate(units)}
+    return FleetState(
+        units=units,
+        marks=PENDING * len(units),
+        waves=[Stage(wave.name, len(wave.units), wave.needs_approval) for wave in waves],
+        limits=FleetLimits(
+            max_parallel=rules.max_parallel,
+            bake_seconds=rules.bake_seconds,
+            allowed_failures=allowed_failures(rules.failure_budget, len(units)),
+            beyond_budget=rules.beyond_budget,
+            has_gates=bool(rules.gates),
+            has_calendar=has_calendar,
+            approvers=list(rules.approvers),
+        ),
+        waits_for={
+            str(places[unit]): [places[other] for other in others]
+            for unit, others in waits_for(waves, dependencies).items()
+        },
+    )
+
+
+def next_actions(state: FleetState, now: datetime) -> Next:
+    """What is to be done at ``now`` (aware), and the state that remembers having asked for it.
+
+    No action means: somebody else is next, with an answer or a word.
+    """
+    if state.outcome is not None:
+        return Next(state, ())
+    if state.ending:
+        return wind_up(state)
+    at = seconds(now)
+    if state.phase in {"check", "bake", "recheck", "next"} and (count(state, UNDER_WAY) or ready_places(state, 1)):
+        state = in_phase(state, "deliver")  # somebody had a unit retried: it is proven with the rest
+    while True:
+        step = _PHASES[state.phase](state, at)
+        if step.actions or step.state == state:
+            return step
+        state = step.state
+        if state.ending:
+            return wind_up(state)
+
+
+def outstanding(state: FleetState) -> tuple[Action, ...]:
+    """What was asked for and not answered yet, for a workflow that takes over a state from another."""
+    started, cancelling, restoring = (named(state, mark) for mark in (STARTED, CANCELLING, RESTORING))
+    actions: list[Action] = [StartUnits(started)] if started else []
+    if cancelling:
+        actions.append(CancelUnits(cancelling))
+    if restoring:
+        actions.append(RestoreUnits(restoring, state.ending_reason))
+    if state.ending or state.outcome is not None:
+        return tuple(actions)
+    if state.phase in {"checking", "rechecking"}:
+        actions.append(_gates(state, is_after_bake=state.phase == "rechecking"))
+    if awaited_wave(state):
+        actions.append(AskApproval(state.asked, tuple(state.limits.approvers)))
+    if state.is_calendar_asked:
+        actions.append(ReadCalendar())
+    return tuple(actions)
+
+
+def awaited_wave(state: FleetState) -> str:
+    """The wave that waits for an approval; empty when none does."""
+    is_over = state.ending or state.outcome is not None or state.opened == len(state.waves)
+    if is_over or state.waves[state.opened].name != state.asked or state.asked in state.approved:
+        return ""
+    return state.asked
+
+
+def _deliver(state: FleetState, now: int) -> Next:
+    is_idle = not count(state, UNDER_WAY)
+    ready = ready_places(state, room_left(state))
+    if not ready and is_idle:
+        return Next(in_phase(state, "check" if UNPROVEN in state.marks else "next"), ())
+    if not ready or state.is_paused:
+        return Next(state, ())
+    held = _held(state, now)
+    if held is not None:
+        return held
+    return Next(marked(state, ready, STARTED), (StartUnits(tuple(state.units[place] for place in ready)),))
+
+
+def _held(state: FleetState, now: int) -> Next | None:
+    """What the calendar has to say before a unit is started; None when it has no objection."""
+    if not state.limits.has_calendar:
+        return None
+    if not is_calendar_known(state, now):
+        asked: tuple[Action, ...] = () if state.is_calendar_asked else (ReadCalendar(),)
+        return Next(replace(state, is_calendar_asked=True), asked)
+    closed = closed_at(state, now)
+    if closed is None or now < state.overridden_until:
+        return None
+    return Next(state, (WaitUntil(at_second(closed.ends_at), closed.why),))
+
+
+def _check(state: FleetState, _now: int) -> Next:
+    is_after_bake = state.phase == "recheck"
+    if not state.limits.has_gates:
+        return Next(proven(state) if is_after_bake else in_phase(state, "bake"), ())
+    if state.is_paused:
+        return Next(state, ())
+    asked = in_phase(state, "rechecking" if is_after_bake else "checking")
+    return Next(asked, (_gates(state, is_after_bake=is_after_bake),))
+
+
+def _checking(state: FleetState, _now: int) -> Next:
+    return Next(state, ())
+
+
+def _bake(state: FleetState, now: int) -> Next:
+    """A last wave that no gate judges has nothing to prove to anybody."""
+    is_last = PENDING not in state.marks[reach(state, state.opened) :]
+    if not state.limits.bake_seconds or (is_last and not state.limits.has_gates):
+        return Next(proven(state), ())
+    if not state.bake_ends_at:
+        state = replace(state, bake_ends_at=now + state.limits.bake_seconds)
+    if now >= state.bake_ends_at:
+        return Next(in_phase(state, "recheck"), ())
+    return Next(state, (WaitUntil(at_second(state.bake_ends_at), f"wave {current_wave(state).name} proves itself"),))
+
+
+def _next_wave(state: FleetState, _now: int) -> Next:
+    if state.opened == len(state.waves) or _is_withheld(state):
+        return wind_up(state)
+    wave = state.waves[state.opened]
+    if PENDING not in state.marks[reach(state, state.opened) : reach(state, state.opened + 1)]:
+        return Next(replace(state, opened=state.opened + 1), ())
+    if wave.needs_approval and wave.name not in state.approved:
+        ask = AskApproval(wave.name, tuple(state.limits.approvers))
+        return Next(replace(state, asked=wave.name), () if state.asked == wave.name else (ask,))
+    if state.is_paused:
+        return Next(state, ())
+    return Next(in_phase(replace(state, opened=state.opened + 1), "deliver"), ())
+
+
+def _is_withheld(state: FleetState) -> bool:
+    """Services do not go away while a unit that was to change and did not may still call them."""
+    before = state.marks[: reach(state, state.opened)]
+    return state.waves[state.opened].name == CORE_REMOVALS and any(mark not in HELD for mark in before)
+
+
+def _gates(state: FleetState, *, is_after_bake: bool) -> CheckGates:
+    return CheckGates(current_wave(state).name, named(state, UNPROVEN), is_after_bake)
+
+
+_PHASES: dict[Phase, Callable[[FleetState, int], Next]] = {
+    "deliver": _deliver,
+    "check": _check,
+    "checking": _checking,
+    "bake": _bake,
+    "recheck": _check,
+    "rechecking": _checking,
+    "next": _next_wave,
+}
