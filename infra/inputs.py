@@ -16,14 +16,16 @@ import msgspec
 
 from infra.errors import StackInputsInvalid
 from policies.desired_state import DesiredState
+from policies.placement import environment_of, part_of
 
 
 def desired_state(stack: str, project: str, environ: Mapping[str, str]) -> DesiredState:
-    """The desired state of the environment named like ``stack``; raises StackInputsInvalid, DeclarationError."""
+    """What ``stack`` is to hold of its environment; raises StackInputsInvalid, DeclarationError."""
     handed_over = environ.get("ADX_STACK_INPUTS")
     if handed_over:
         return read(Path(handed_over), stack)
-    return with_pinned_commits(resolve_checkout(stack, environ), delivered_units(stack, project))
+    declared = part_of(resolve_checkout(environment_of(stack), environ), stack)
+    return with_pinned_commits(declared, delivered_units(stack, project))
 
 
 def read(path: Path, stack: str) -> DesiredState:
@@ -32,19 +34,19 @@ def read(path: Path, stack: str) -> DesiredState:
         state = msgspec.json.decode(path.read_bytes(), type=DesiredState)
     except (OSError, msgspec.DecodeError) as error:
         raise StackInputsInvalid(f"the desired state in {path} cannot be read: {error}") from error
-    if state.environment != stack:
+    if state.environment != environment_of(stack):
         raise StackInputsInvalid(f"the desired state is of environment {state.environment!r}, the stack is {stack!r}")
     return state
 
 
-def resolve_checkout(stack: str, environ: Mapping[str, str]) -> DesiredState:
-    """The desired state at ``ADX_REF`` of the repository around the working directory."""
+def resolve_checkout(environment: str, environ: Mapping[str, str]) -> DesiredState:
+    """The desired state of ``environment`` at ``ADX_REF`` of the repository around the working directory."""
     from policies.desired_state import resolve  # noqa: PLC0415 - only a reviewer's run needs the loader
     from policies.git_tree import GitTree  # noqa: PLC0415
     from policies.loader import load  # noqa: PLC0415
 
     tree = GitTree.open(Path.cwd(), environ.get("ADX_REF", "HEAD"))
-    return resolve(load(tree), stack, tree.commit or "")
+    return resolve(load(tree), environment, tree.commit or "")
 
 
 def delivered_units(stack: str, project: str) -> Mapping[str, Any]:

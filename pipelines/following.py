@@ -26,6 +26,7 @@ IDLE_LOOKS = 6
 EXIT_CODES: dict[str, ExitCode] = {
     "delivered": ExitCode.OK,
     "nothing-to-change": ExitCode.OK,
+    "partly-delivered": ExitCode.ROLLED_BACK,
     "restored": ExitCode.ROLLED_BACK,
     "needs-operator": ExitCode.NEEDS_OPERATOR,
 }

@@ -18,7 +18,8 @@ Body = TypeVar("Body")
 class SnapshotManifest(Spec):
     """What restores an environment: its last good inputs, its exported stack, and what the cluster looked like.
 
-    ``live[unit][object id]`` is the SHA-256 of the object without what servers change by themselves.
+    ``live[unit][object id]`` is the SHA-256 of the object without what servers change by themselves. With ``cells``
+    the snapshot of the environment's own stack leaves its tenants to the snapshots of their cells.
     """
 
     environment: str
@@ -26,6 +27,7 @@ class SnapshotManifest(Spec):
     base_state: str | None
     exported_state: str
     live: dict[str, dict[str, str]]
+    cells: int = 0
 
 
 class DeliveryBody(Spec):

@@ -7,6 +7,7 @@
     ├── AdxTimeoutError         no answer in time; whether it was done is unknown: asked again
     ├── AdxValidationError      the input is wrong and will stay wrong: never tried again
     │   └── RolloutRefused      the commit is not to be delivered (quarantined, not on the branch, …)
+    │       └── PlanMoved       what would be applied is not what was reviewed
     ├── WorkloadFailed          the cluster says that a workload will not become ready
     ├── PostDeploymentTestFailed
     └── RestoreNotVerified      after a restore, the cluster is not what the snapshot says
@@ -33,6 +34,10 @@ class AdxValidationError(AdxError):
 
 class RolloutRefused(AdxValidationError):
     """This commit is not to be delivered; the message says why."""
+
+
+class PlanMoved(RolloutRefused):
+    """What would be applied is not a plan that was previewed (and approved, where that is asked for)."""
 
 
 class WorkloadFailed(AdxValidationError):

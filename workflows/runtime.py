@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import AsyncIterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from infra.engine import Engine, EngineSettings
 from policies.git_mirror import Mirror
 from workflows.bodies import Bodies
 from workflows.clients.git import Repository
+from workflows.clients.hosting import Hosting, open_hosting
 from workflows.clients.kubernetes import Cluster
 from workflows.ledger import Ledger
 from workflows.snapshots import SnapshotStore, open_store
@@ -26,6 +27,7 @@ class Runtime:
     cluster: Cluster
     repository: Repository
     engine_settings: EngineSettings
+    environ: Mapping[str, str] = field(default_factory=dict, repr=False)
 
     @property
     def bodies(self) -> Bodies:
@@ -40,6 +42,10 @@ class Runtime:
     def engine(self, environment: str) -> Engine:
         """The engine on the stack of ``environment``."""
         return Engine(self.engine_settings, environment)
+
+    def hosting(self) -> Hosting:
+        """The git hosting; raises AdxError naming the setting that is missing."""
+        return open_hosting(self.environ)
 
 
 @contextlib.asynccontextmanager
@@ -56,4 +62,4 @@ async def open_runtime(environ: Mapping[str, str]) -> AsyncIterator[Runtime]:
         await ledger.migrate()
         cluster = await Cluster.connect(str(settings.kubeconfig), settings.kube_context)
         stack.push_async_callback(cluster.close)
-        yield Runtime(ledger, store, cluster, Repository(mirror), settings)
+        yield Runtime(ledger, store, cluster, Repository(mirror), settings, environ)

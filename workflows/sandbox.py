@@ -12,6 +12,9 @@ from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxR
 
 DATA = (
     "workflows.models",
+    "workflows.cells.models",
+    "workflows.fleet.durable",
+    "workflows.fleet.models",
     "workflows.infrastructure.models",
     "workflows.intake.models",
     "workflows.rollout.models",
@@ -21,8 +24,12 @@ ONLY_RUN_BY_ACTIVITIES = (
     "infra",
     "policies",
     "workflows.bodies",
+    "workflows.cells.activities",
+    "workflows.cells.plan",
     "workflows.clients",
     "workflows.errors",
+    "workflows.fleet.activities",
+    "workflows.fleet.calendar",
     "workflows.infrastructure.activities",
     "workflows.intake.activities",
     "workflows.ledger",

@@ -22,6 +22,7 @@ from workflows.telemetry.metrics import timed_step
 Value = TypeVar("Value")
 
 HEARTBEAT_INTERVAL_SECONDS = 2.0
+WHOLE_STACK = "stack"
 
 
 @dataclass
@@ -43,7 +44,12 @@ class StepKey:
     environment: str
     name: str
     content: str
-    unit: str = "stack"
+    unit: str = WHOLE_STACK
+
+    @property
+    def ledger_unit(self) -> str | None:
+        """What the ledger's row names as the unit; None for a step of the rollout as a whole."""
+        return None if self.unit == WHOLE_STACK else self.unit
 
     @property
     def idempotency_key(self) -> str:
@@ -83,7 +89,7 @@ class StepRunner:
 
     @contextlib.asynccontextmanager
     async def _recorded(self, key: StepKey, report: Report) -> AsyncIterator[None]:
-        await steps.begin(self.ledger, key.rollout_id, key.name)
+        await steps.begin(self.ledger, key.rollout_id, key.name, unit=key.ledger_unit)
         try:
             yield
         except asyncio.CancelledError:
@@ -95,7 +101,8 @@ class StepRunner:
         await self._finish(key, "succeeded", report.message)
 
     async def _finish(self, key: StepKey, status: steps.StepEnd, message: str) -> None:
-        await steps.finish(self.ledger, key.rollout_id, key.name, status, detail={"message": message})
+        detail = {"message": message}
+        await steps.finish(self.ledger, key.rollout_id, key.name, status, unit=key.ledger_unit, detail=detail)
 
 
 @contextlib.asynccontextmanager

@@ -14,7 +14,10 @@ from datetime import timedelta
 from temporalio.client import Client
 from temporalio.worker import Worker
 
+from workflows.cells.activities import CellActivities
 from workflows.connection import connect
+from workflows.fleet.activities import FleetActivities
+from workflows.fleet.workflow import FleetWorkflow
 from workflows.infrastructure.activities import InfrastructureActivities
 from workflows.intake.activities import IntakeActivities
 from workflows.intake.schedule import ensure_poller
@@ -32,7 +35,7 @@ from workflows.telemetry.probes import application
 from workflows.telemetry.serving import bind, served
 from workflows.telemetry.temporal import observed_runtime
 
-WORKFLOWS = (EnvironmentWorkflow, RolloutWorkflow, RestoreWorkflow, IntakeWorkflow)
+WORKFLOWS = (EnvironmentWorkflow, RolloutWorkflow, RestoreWorkflow, FleetWorkflow, IntakeWorkflow)
 MAX_ACTIVITIES = 16
 MAX_CACHED_WORKFLOWS = 200
 HEARTBEAT_THROTTLE = timedelta(seconds=2)
@@ -43,6 +46,7 @@ def worker_for(client: Client, runtime: Runtime, task_queue: str) -> Worker:
     """A worker with all workflows and activities of ADX."""
     infrastructure, services = InfrastructureActivities(runtime), ServiceActivities(runtime)
     rollout, intake = RolloutActivities(runtime), IntakeActivities(runtime, client, task_queue)
+    fleet = FleetActivities(runtime)
     return Worker(
         client,
         task_queue=task_queue,
@@ -58,10 +62,17 @@ def worker_for(client: Client, runtime: Runtime, task_queue: str) -> Worker:
             rollout.is_newer,
             rollout.record_decision,
             rollout.validate,
+            rollout.bind,
             rollout.run_tests,
             rollout.finish,
             rollout.thaw,
             intake.take_in,
+            CellActivities(runtime).deliver_cell,
+            fleet.claim_environment,
+            fleet.plan_fleet,
+            fleet.check_gates,
+            fleet.read_calendar,
+            fleet.settle,
         ],
         interceptors=[RetryByClass()],
         workflow_runner=sandboxed_runner(),

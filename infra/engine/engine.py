@@ -1,4 +1,4 @@
-"""Preview, up, refresh, export, import and repair of one environment's stack.
+"""Preview, up, refresh, export, import and repair of one stack.
 
 Drives the ``pulumi`` CLI, one process per operation, from an event loop. The
 only interface of this package that others use; it never decides *whether*
@@ -23,6 +23,7 @@ from infra.engine.secrecy import Scrubber, scrubber_for
 from infra.engine.settings import EngineSettings
 from infra.errors import DamagedState, Diagnostic, EngineError, LockOwner, PulumiFailed, PulumiInterrupted, StackLocked
 from policies.desired_state import DesiredState
+from policies.placement import environment_of
 
 OnEvent = Callable[[Progress], None]
 STACK_NOT_FOUND, CANCELLED = 6, 8
@@ -31,11 +32,12 @@ UNATTENDED = ("--yes", "--skip-preview")
 
 
 class Engine:
-    """The stack of ``environment``. Operations of one engine must not overlap, those of several may."""
+    """One stack. Operations of one engine must not overlap, those of several may."""
 
-    def __init__(self, settings: EngineSettings, environment: str) -> None:
+    def __init__(self, settings: EngineSettings, stack: str) -> None:
+        """``stack`` is an environment's own, or one of its cells (see ``policies.placement``)."""
         self._settings = settings
-        self._stack = environment
+        self._stack = stack
 
     async def preview(self, desired: DesiredState, *, refresh: bool = False, on_event: OnEvent | None = None) -> Plan:
         """What an ``up`` to ``desired`` would do now; ``refresh`` compares with the cluster instead of the state.
@@ -45,13 +47,23 @@ class Engine:
         recorder = await self._run_program("preview", [], desired, refresh, on_event)
         return recorder.plan()
 
-    async def up(self, desired: DesiredState, *, refresh: bool = False, on_event: OnEvent | None = None) -> Applied:
+    async def up(
+        self,
+        desired: DesiredState,
+        *,
+        refresh: bool = False,
+        continue_on_error: bool = False,
+        on_event: OnEvent | None = None,
+    ) -> Applied:
         """Make the cluster what ``desired`` says; returns when it took the objects, not when pods are ready.
 
-        Raises StackLocked and everything that ``preview`` raises.
+        With ``continue_on_error`` what does not depend on a failed object is
+        applied all the same; the operation fails at its end. Raises StackLocked
+        and everything that ``preview`` raises.
         """
         self._require_unlocked()
-        recorder = await self._run_program("up", UNATTENDED, desired, refresh, on_event)
+        flags = [*UNATTENDED, *(["--continue-on-error"] if continue_on_error else [])]
+        recorder = await self._run_program("up", flags, desired, refresh, on_event)
         return await self._applied(recorder)
 
     async def refresh(self, *, on_event: OnEvent | None = None) -> Applied:
@@ -76,6 +88,17 @@ class Engine:
         outcome = await self._pulumi_on_stack(["stack", "export", "--stack", self._stack], lines.append)
         self._raise_unless_successful("export", outcome, ())
         return b"".join(lines)
+
+    async def delivered(self) -> state.Delivered:
+        """What was applied last, as the stack itself says; empty for a new stack. Raises DamagedState."""
+        return state.Delivered() if self._is_known_to_be_new() else state.delivered(await self.export_state())
+
+    def is_busy(self) -> bool:
+        """Whether a living process holds the stack's lock (file backends only; others answer for themselves)."""
+        return any(
+            lock.owner is None or not locks.is_proven_dead(lock.owner)
+            for lock in locks.locks(self._settings, self._stack)
+        )
 
     async def import_state(self, export: bytes) -> None:
         """Replace the state, also a damaged one. Only for damage: infrastructure goes back by re-applying inputs.
@@ -125,7 +148,7 @@ class Engine:
     async def _run_program(
         self, operation: str, flags: Sequence[str], desired: DesiredState, refresh: bool, on_event: OnEvent | None
     ) -> Recorder:
-        if desired.environment != self._stack:
+        if desired.environment != environment_of(self._stack):
             raise EngineError(f"the desired state is of {desired.environment!r}, the stack is {self._stack!r}")
         place = workspace.prepare(self._settings, self._stack)
         async with AsyncExitStack() as stack:

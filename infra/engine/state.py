@@ -21,6 +21,7 @@ from infra.errors import DamagedState
 
 ZSTD_MAGIC = b"\x28\xb5\x2f\xfd"
 GZIP_MAGIC = b"\x1f\x8b"
+STACK_TYPE = "pulumi:pulumi:Stack"
 NEXT_STEP = "restore it from the last good snapshot (`adx rollback`); nothing in the cluster is lost"
 
 
@@ -59,6 +60,35 @@ class Export(msgspec.Struct):
     deployment: Deployment | None = None
 
 
+class DeliveredUnit(msgspec.Struct, frozen=True):
+    """One unit in the outputs of a stack: the digest of its inputs, and the commit that brought them."""
+
+    digest: str
+    commit: str
+
+
+class Delivered(msgspec.Struct, frozen=True):
+    """The outputs of a stack: the commit that was applied last, and its units by id."""
+
+    commit: str = ""
+    units: dict[str, DeliveredUnit] = {}
+
+
+class _WithOutputs(msgspec.Struct):
+    """A resource of which only the outputs count, undecoded: a large stack has thousands that nobody asks for."""
+
+    type: str
+    outputs: msgspec.Raw = msgspec.Raw(b"")
+
+
+class _OutputsOfAll(msgspec.Struct):
+    resources: list[_WithOutputs] = []
+
+
+class _Outputs(msgspec.Struct):
+    deployment: _OutputsOfAll | None = None
+
+
 class Checkpoint(msgspec.Struct):
     """The outermost shape of a stored state, its content untouched."""
 
@@ -76,6 +106,18 @@ def parse(export: bytes) -> Deployment:
     if broken is not None:
         raise DamagedState(f"the state is damaged: {broken}", next_step=NEXT_STEP)
     return deployment
+
+
+def delivered(export: bytes) -> Delivered:
+    """What the stack says it was last given; empty for a stack that was never applied. Raises DamagedState."""
+    try:
+        deployment = msgspec.json.decode(export, type=_Outputs).deployment
+        found = (
+            next((one.outputs for one in deployment.resources if one.type == STACK_TYPE), None) if deployment else None
+        )
+        return msgspec.json.decode(found, type=Delivered) if found else Delivered()
+    except msgspec.DecodeError as error:
+        raise DamagedState(f"the state is not a Pulumi state: {error}", next_step=NEXT_STEP) from error
 
 
 def broken_links(resources: list[Resource]) -> Iterator[str]:

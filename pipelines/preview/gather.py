@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 import msgspec
 
 from infra.binding import PlanBinding, binding_of
-from infra.engine import Engine, EngineSettings, Plan
+from infra.engine import Engine, EngineSettings, Plan, plan_environment
 from infra.inputs import with_pinned_commits
 from pipelines.preview.build import environment_report
 from pipelines.preview.changes import EnvironmentChange, PullRequestChange, delivered_state
@@ -91,11 +91,19 @@ class Gatherer:
         if after is None:
             return
         self._say(f"{environment}: planning {len(after.units)} units")
-        facts.plan = await engine.preview(after)
+        facts.plan = await plan_environment(settings, facts.delivered, after)
         facts.binding = binding_of(facts.delivered, after, facts.plan)
 
     async def _delivered(self, engine: Engine, environment: str, facts: _Facts) -> DesiredState | None:
-        """What the environment runs, as the stack says, with the inputs that git has of it."""
+        """What the environment runs: as the ledger says, or without one as its own stack says."""
+        if self._environ.get("ADX_LEDGER_URL") and self._environ.get("ADX_SNAPSHOT_STORE"):
+            return await recorded_state(self._environ, environment)
+        if rules := self._change.after.environments.get(environment):
+            _require_no_cells(environment, rules.environment.rollout.cells)
+        return await self._told_by_stack(engine, environment, facts)
+
+    async def _told_by_stack(self, engine: Engine, environment: str, facts: _Facts) -> DesiredState | None:
+        """What the stack was given last, with the inputs that git has of it."""
         known = await engine.delivered()
         if not known.commit:
             return None
@@ -128,6 +136,29 @@ class Gatherer:
             digest=facts.binding.digest if facts.binding is not None else "",
         )
         return Previewed(report, facts.binding)
+
+
+async def recorded_state(environ: Mapping[str, str], environment: str) -> DesiredState | None:
+    """What the ledger says was delivered last; None before the first delivery. Raises AdxError."""
+    from workflows.bodies import Bodies  # noqa: PLC0415 - only where a ledger is used
+    from workflows.ledger import Ledger, environments  # noqa: PLC0415
+    from workflows.snapshots import open_store  # noqa: PLC0415
+
+    async with await Ledger.open(environ["ADX_LEDGER_URL"]) as ledger:
+        if await ledger.version() is None:  # no worker has ever run
+            return None
+        known = await environments.find(ledger, environment)
+    if known is None or known.delivered_state_digest is None:
+        return None
+    return await Bodies(open_store(environ)).get(known.delivered_state_digest, DesiredState, environment)
+
+
+def _require_no_cells(environment: str, cells: int) -> None:
+    if cells:
+        raise AdxError(
+            f"the tenants of {environment} live in {cells} cells: only the ledger knows what was delivered to each",
+            next_step="set ADX_LEDGER_URL and ADX_SNAPSHOT_STORE",
+        )
 
 
 async def _require_cluster(settings: EngineSettings) -> None:

@@ -8,6 +8,7 @@ SHORT_COMMIT = 10
 
 STYLES: dict[str, str] = {
     "delivered": "green",
+    "partly-delivered": "yellow",
     "succeeded": "green",
     "applied": "green",
     "ready": "green",

@@ -12,10 +12,13 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from lightkube import AsyncClient, KubeConfig
+from lightkube import ApiError, AsyncClient, KubeConfig
 from lightkube.models.core_v1 import ResourceQuotaSpec
-from lightkube.models.meta_v1 import ObjectMeta
+from lightkube.models.meta_v1 import LabelSelector, ObjectMeta
+from lightkube.models.networking_v1 import IPBlock, NetworkPolicyEgressRule, NetworkPolicyPeer, NetworkPolicySpec
+from lightkube.resources.admissionregistration_v1 import ValidatingAdmissionPolicy, ValidatingAdmissionPolicyBinding
 from lightkube.resources.core_v1 import ResourceQuota
+from lightkube.resources.networking_v1 import NetworkPolicy
 from temporalio.client import Client
 
 from tests.delivery.shop import Shop
@@ -105,13 +108,64 @@ class Delivery:
 
     async def limit_deployments(self, *, to: int) -> None:
         """Let the cluster refuse more Deployments than that in the platform's namespace."""
-        config = KubeConfig.from_file(self.environ["KUBECONFIG"]).get(context_name=self.environ["ADX_KUBE_CONTEXT"])
         metadata = ObjectMeta(name="limit", namespace=f"shop-{self.environment}")
         quota = ResourceQuota(metadata=metadata, spec=ResourceQuotaSpec(hard={"count/deployments.apps": str(to)}))
-        client = AsyncClient(config=config)
+        client = self._client()
         await client.create(quota)
         while not (await client.get(ResourceQuota, "limit", namespace=metadata.namespace)).status.hard:
             await asyncio.sleep(0.1)
+
+    def client_of_cluster(self) -> AsyncClient:
+        """A client that knows nothing of ADX."""
+        return self._client()
+
+    @contextlib.asynccontextmanager
+    async def refusing_pods(self, namespace: str, *, pods: int) -> AsyncIterator[None]:
+        """Let the cluster refuse a tenant's quota of so many pods, and no other change of the tenant."""
+        expression = f"string(object.spec.hard['pods']) != '{pods}'"
+        probe = ResourceQuota(
+            metadata=ObjectMeta(name="probe", namespace=namespace), spec=ResourceQuotaSpec(hard={"pods": str(pods)})
+        )
+        async with self._refusing(namespace, "", "resourcequotas", expression, probe):
+            yield
+
+    @contextlib.asynccontextmanager
+    async def refusing_egress(self, namespace: str) -> AsyncIterator[None]:
+        """Let the cluster refuse that a tenant reaches an address, and no other change of the tenant."""
+        expression = "!has(object.spec.egress) || object.spec.egress.all(e, !has(e.to) || e.to.all(t, !has(t.ipBlock)))"
+        block = NetworkPolicyPeer(ipBlock=IPBlock(cidr="203.0.113.0/28"))
+        spec = NetworkPolicySpec(podSelector=LabelSelector(), egress=[NetworkPolicyEgressRule(to=[block])])
+        probe = NetworkPolicy(metadata=ObjectMeta(name="probe", namespace=namespace), spec=spec)
+        async with self._refusing(namespace, "networking.k8s.io", "networkpolicies", expression, probe):
+            yield
+
+    @contextlib.asynccontextmanager
+    async def _refusing(
+        self, namespace: str, group: str, resource: str, expression: str, probe: ResourceQuota | NetworkPolicy
+    ) -> AsyncIterator[None]:
+        client, name = self._client(), f"refuse-{namespace}"
+        rule = {
+            "apiGroups": [group],
+            "apiVersions": ["v1"],
+            "operations": ["CREATE", "UPDATE"],
+            "resources": [resource],
+        }
+        here = {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": namespace}}}
+        said = {"expression": expression, "message": "refused for a test"}
+        policy = {"failurePolicy": "Fail", "matchConstraints": {"resourceRules": [rule], **here}, "validations": [said]}
+        binding = {"policyName": name, "validationActions": ["Deny"], "matchResources": here}
+        await client.create(ValidatingAdmissionPolicy.from_dict({"metadata": {"name": name}, "spec": policy}))
+        await client.create(ValidatingAdmissionPolicyBinding.from_dict({"metadata": {"name": name}, "spec": binding}))
+        try:
+            await _until_refused(client, probe)
+            yield
+        finally:
+            await client.delete(ValidatingAdmissionPolicyBinding, name)
+            await client.delete(ValidatingAdmissionPolicy, name)
+
+    def _client(self) -> AsyncClient:
+        config = KubeConfig.from_file(self.environ["KUBECONFIG"]).get(context_name=self.environ["ADX_KUBE_CONTEXT"])
+        return AsyncClient(config=config)
 
     def lock_files(self) -> list[Path]:
         """Locks that Pulumi operations hold on the stack right now."""
@@ -164,3 +218,12 @@ def _end(workers: list[subprocess.Popen[bytes]]) -> None:
         except subprocess.TimeoutExpired:
             worker.kill()
             worker.wait()
+
+
+async def _until_refused(client: AsyncClient, probe: ResourceQuota | NetworkPolicy) -> None:
+    """The API server needs a moment to take a policy in."""
+    with contextlib.suppress(ApiError):
+        while True:
+            await client.create(probe)
+            await client.delete(type(probe), "probe", namespace=probe.metadata.namespace)
+            await asyncio.sleep(0.1)

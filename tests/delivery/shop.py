@@ -22,9 +22,9 @@ class Shop:
 
     def __init__(self, folder: Path, environment: str) -> None:
         self.environment = environment
-        self.remote, self._work = folder / "remote.git", folder / "work"
+        self.remote, self.work = folder / "remote.git", folder / "work"
         self._git("init", "--quiet", "--bare", "--initial-branch", "main", str(self.remote), cwd=folder)
-        self._git("init", "--quiet", "--initial-branch", "main", str(self._work), cwd=folder)
+        self._git("init", "--quiet", "--initial-branch", "main", str(self.work), cwd=folder)
         self._git("remote", "add", "origin", str(self.remote))
         self.documents = _renamed(base_documents(), environment)
 
@@ -41,15 +41,40 @@ class Shop:
 
     def merge(self, message: str) -> str:
         """Commit the documents as they are now and push; returns the commit id."""
+        self._git("checkout", "--quiet", "-B", "main")
+        return self._commit_and_push(message, "main")
+
+    def propose(self, branch: str, message: str) -> str:
+        """Commit the documents as they are now on ``branch``, from where the work stands, and push it."""
+        self._git("checkout", "--quiet", "-B", branch)
+        return self._commit_and_push(message, branch)
+
+    def merge_branch(self, branch: str) -> str:
+        """Merge ``branch`` with a merge commit, as a hosting's button does, and push; the merge commit."""
+        self._git("checkout", "--quiet", "main")
+        self._git("merge", "--quiet", "--no-ff", "--message", f"Merge {branch}", branch)
+        self._git("push", "--quiet", "origin", "main")
+        return self._git("rev-parse", "HEAD")
+
+    def start_from_main(self) -> None:
+        """Let the next proposal start from the branch that is delivered."""
+        self._git("checkout", "--quiet", "main")
+
+    def write(self, path: str, text: str) -> None:
+        """A file of the work that is no declaration of this class; committed with the next change."""
+        (self.work / path).parent.mkdir(parents=True, exist_ok=True)
+        (self.work / path).write_text(text)
+
+    def _commit_and_push(self, message: str, branch: str) -> str:
         for folder in ("environments", "tenants"):
-            shutil.rmtree(self._work / folder, ignore_errors=True)
+            shutil.rmtree(self.work / folder, ignore_errors=True)
         for path, document in self.documents.items():
-            file = self._work / path
+            file = self.work / path
             file.parent.mkdir(parents=True, exist_ok=True)
             file.write_text(yaml.safe_dump(document, sort_keys=False))
         self._git("add", "--all")
         self._git("commit", "--quiet", "--allow-empty", "--message", message)
-        self._git("push", "--quiet", "--force", "origin", "HEAD:main")
+        self._git("push", "--quiet", "--force", "origin", f"HEAD:{branch}")
         return self._git("rev-parse", "HEAD")
 
     def rewind(self, commit: str) -> None:
@@ -69,7 +94,7 @@ class Shop:
     def _git(self, *arguments: str, cwd: Path | None = None) -> str:
         environment = {"PATH": "/usr/local/bin:/usr/bin:/bin", **hardened_environment(), **WHO}
         done = subprocess.run(
-            ["git", *arguments], cwd=cwd or self._work, env=environment, check=True, capture_output=True, text=True
+            ["git", *arguments], cwd=cwd or self.work, env=environment, check=True, capture_output=True, text=True
         )
         return done.stdout.strip()
 

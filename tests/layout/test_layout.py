@@ -26,8 +26,8 @@ MIRRORS = {
     "tenancy": ("policies", "infra", "tests"),
 }
 NOT_SYSTEMS = {
-    "policies": set(),
-    "workflows": {"clients", "intake", "ledger", "rollout", "snapshots", "telemetry"},
+    "policies": {"checkov"},
+    "workflows": {"cells", "clients", "fleet", "intake", "ledger", "rollout", "snapshots", "telemetry"},
 }
 FILES = {
     "policies": ("schema.json", "spec.py", "rules.py"),

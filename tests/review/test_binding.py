@@ -12,6 +12,7 @@ from policies.desired_state import DesiredState
 from tests.support.desired import desired_state, platform_unit, service_spec, service_unit, tenant_unit
 
 ENVIRONMENT = "staging"
+OTHERWISE = "kubernetes:apps/v1:Deployment service/cart/cart: to be done otherwise"
 LABEL = FieldChange(path="metadata.labels.adx/commit", before='"a"', after='"b"')
 REPLICAS = FieldChange(path="spec.replicas", before="2", after="3")
 
@@ -61,9 +62,9 @@ def test_the_same_plan_under_another_commit_has_the_same_digest() -> None:
     [
         (bound(after(version="v9.9.9")), ("service/cart: declared otherwise", "service/cart: rendered otherwise")),
         (bound(after(), base=after(replicas=5)), ("service/cart: delivered meanwhile",)),
-        (bound(after(), plan(REPLICAS, action="replace")), ("kubernetes:apps/v1:Deployment service/cart/cart: to be done otherwise",)),
-        (bound(after(), plan(msgspec.structs.replace(REPLICAS, before="7"))), ("kubernetes:apps/v1:Deployment service/cart/cart: to be done otherwise",)),
-        (bound(after(), plan_of([], same=11)), ("kubernetes:apps/v1:Deployment service/cart/cart: to be done otherwise",)),
+        (bound(after(), plan(REPLICAS, action="replace")), (OTHERWISE,)),
+        (bound(after(), plan(msgspec.structs.replace(REPLICAS, before="7"))), (OTHERWISE,)),
+        (bound(after(), plan_of([], same=11)), (OTHERWISE,)),
     ],
     ids=["inputs", "base", "replaced", "from another value", "nothing left to do"],
 )  # fmt: skip

@@ -22,6 +22,8 @@ from workflows.infrastructure.models import (
 )
 from workflows.rollout.models import (
     AncestryRequest,
+    BindRequest,
+    Bound,
     Choice,
     ChooseRequest,
     DecisionRecord,
@@ -47,6 +49,7 @@ class Doubles:
     reached: dict[str, asyncio.Event] = field(default_factory=dict)
     approvers: list[str] | None = None
     changed_units: int = 1
+    is_plan_bound: bool = False
 
     def fails(self, step: str, error_type: str = "WorkloadFailed") -> None:
         """Let ``step`` fail for good whenever it is called."""
@@ -108,7 +111,14 @@ class Doubles:
             changed_services=["frontend"],
             approvers=self.approvers,
             approval_timeout_hours=1,
+            is_plan_bound=self.is_plan_bound,
         )
+
+    @activity.defn
+    async def bind(self, request: BindRequest) -> Bound:
+        """As it was previewed."""
+        await self._step("bind")
+        return Bound("plan-digest-of-the-review", "a" * 40, 7)
 
     @activity.defn
     async def snapshot(self, request: SnapshotRequest) -> SnapshotTaken:
@@ -171,6 +181,7 @@ class Doubles:
             self.is_newer,
             self.record_decision,
             self.validate,
+            self.bind,
             self.snapshot,
             self.plan,
             self.apply,

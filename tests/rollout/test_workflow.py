@@ -64,6 +64,27 @@ async def test_a_refused_commit_is_reported_as_refused(harness: Harness) -> None
     assert (await (await start(harness)).result()).outcome == "refused"
 
 
+async def test_a_bound_plan_is_held_against_its_preview_before_the_snapshot(harness: Harness) -> None:
+    """The rollout says which preview it is bound to."""
+    harness.doubles.is_plan_bound = True
+
+    status = await (await start(harness)).result()
+
+    assert harness.doubles.calls == ["validate", "bind", *DELIVERED[1:]]
+    assert status.steps[0].message.endswith("plan plan-digest- as previewed for aaaaaaaaaaaa, pull request 7")
+
+
+async def test_a_plan_that_moved_is_refused_and_nothing_is_touched(harness: Harness) -> None:
+    """Neither snapshot nor restore: a new preview is asked for."""
+    harness.doubles.is_plan_bound = True
+    harness.doubles.fails("bind", error_type="PlanMoved")
+
+    status = await (await start(harness)).result()
+
+    assert harness.doubles.calls == ["validate", "bind", "end"]
+    assert (status.outcome, status.failed_step) == ("refused", "validate")
+
+
 @pytest.mark.parametrize("step", AFTER_SNAPSHOT)
 async def test_a_failure_at_any_step_after_the_snapshot_is_restored_and_verified(harness: Harness, step: str) -> None:
     """The restore's steps follow the failed one, all of them, before the end is recorded."""

@@ -11,6 +11,7 @@ from temporalio import activity
 from infra.engine import Applied as EngineApplied
 from infra.engine import Engine, OnEvent, Plan, Progress
 from policies.desired_state import DesiredState
+from policies.placement import part_of
 from workflows.bodies import SnapshotManifest
 from workflows.errors import RestoreNotVerified
 from workflows.infrastructure.models import (
@@ -47,7 +48,8 @@ class InfrastructureActivities:
             token = await fencing.acquire(self._runtime.ledger, request.environment, request.rollout_id)
             engine = self._runtime.engine(request.environment)
             state, live = await asyncio.gather(
-                engine.export_state(), self._runtime.cluster.live_digests(request.environment)
+                engine.export_state(),
+                self._runtime.cluster.live_digests(request.environment, _kinds_of_units(request.cells)),
             )
             exported = await self._runtime.store.put(state, owner=request.environment)
             manifest = SnapshotManifest(
@@ -56,6 +58,7 @@ class InfrastructureActivities:
                 base_state=request.base_state,
                 exported_state=exported,
                 live=live,
+                cells=request.cells,
             )
             digest = await self._runtime.bodies.put(manifest, request.environment)
             await self._record_bodies(request, digest, exported)
@@ -92,7 +95,7 @@ class InfrastructureActivities:
             async with self._fenced(request.lease):
                 repaired = 0
                 if request.is_restore or activity.info().attempt > 1:
-                    repaired = await self._repair(engine, report)
+                    repaired = await repair_stack(engine, report)
                 done = await engine.up(desired, refresh=request.refresh, on_event=telling(report))
             report(f"{done.creates} created, {done.updates} updated, {done.replaces} replaced, {done.deletes} deleted")
             return _applied(done, repaired)
@@ -109,7 +112,7 @@ class InfrastructureActivities:
         async def work(report: Report) -> int:
             engine = self._runtime.engine(request.lease.environment)
             async with self._fenced(request.lease):
-                count = await self._repair(engine, report)
+                count = await repair_stack(engine, report)
             report(f"{count} pending operation(s) repaired")
             return count
 
@@ -129,7 +132,7 @@ class InfrastructureActivities:
         async def work(report: Report) -> RestoreVerified:
             environment = request.lease.environment
             manifest = await self._runtime.bodies.get(request.snapshot, SnapshotManifest, environment)
-            live = await self._runtime.cluster.live_digests(environment)
+            live = await self._runtime.cluster.live_digests(environment, _kinds_of_units(manifest.cells))
             differing = differing_objects(manifest.live, live)
             if differing:
                 await self._check_declared(environment, manifest.base_state, differing)
@@ -159,19 +162,10 @@ class InfrastructureActivities:
             )
 
     async def _state(self, environment: str, digest: str) -> DesiredState:
+        """What the environment's own stack is to hold; tenants in cells are delivered by themselves."""
         if not digest:
             return DesiredState(environment=environment, commit="", units=())
-        return await self._runtime.bodies.get(digest, DesiredState, environment)
-
-    async def _repair(self, engine: Engine, report: Report) -> int:
-        """Wait for a living owner of the stack's lock, clear a dead one's, settle pending operations."""
-        while owners := await engine.cancel_lock():
-            named = ", ".join(str(owner) for owner in owners if owner is not None)
-            report(f"waiting for the stack's lock, held by {named or 'an unreadable owner'}")
-            await asyncio.sleep(LOCK_INTERVAL_SECONDS)
-        if await engine.pending_operations() == 0:
-            return 0
-        return (await engine.repair()).pending
+        return part_of(await self._runtime.bodies.get(digest, DesiredState, environment), environment)
 
     @contextlib.asynccontextmanager
     async def _fenced(self, lease: StackLease) -> AsyncIterator[None]:
@@ -187,6 +181,22 @@ class InfrastructureActivities:
 
         async with cancelled_when(watch()):
             yield
+
+
+def _kinds_of_units(cells: int) -> tuple[str, ...] | None:
+    """The kinds of units that live in the environment's own stack; None for all."""
+    return ("platform", "service") if cells else None
+
+
+async def repair_stack(engine: Engine, report: Report) -> int:
+    """Wait for a living owner of the stack's lock, clear a dead one's, settle pending operations; returns how many."""
+    while owners := await engine.cancel_lock():
+        named = ", ".join(str(owner) for owner in owners if owner is not None)
+        report(f"waiting for the stack's lock, held by {named or 'an unreadable owner'}")
+        await asyncio.sleep(LOCK_INTERVAL_SECONDS)
+    if await engine.pending_operations() == 0:
+        return 0
+    return (await engine.repair()).pending
 
 
 @contextlib.asynccontextmanager

@@ -21,11 +21,15 @@ class StackLease:
 
 @dataclass(frozen=True)
 class SnapshotRequest:
-    """Take a snapshot before anything is applied. ``base_state`` is the digest of the last good desired state."""
+    """Take a snapshot before anything is applied. ``base_state`` is the digest of the last good desired state.
+
+    With ``cells`` the tenants live in stacks of their own and have snapshots of their own.
+    """
 
     environment: str
     rollout_id: str
     base_state: str | None
+    cells: int = 0
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,7 @@ RolloutStatus = Literal[
     "running",
     "waiting-for-approval",
     "delivered",
+    "partly-delivered",
     "nothing-to-change",
     "restored",
     "cancelled",
@@ -111,6 +112,23 @@ class RolloutHistory(Record, frozen=True, kw_only=True):
     rollout: Rollout
     steps: tuple[Step, ...]
     units: tuple[UnitRecord, ...]
+
+
+class Review(Record, frozen=True, kw_only=True):
+    """A plan that reviewers were shown: ``binding`` is an ``infra.binding.PlanBinding`` as plain JSON.
+
+    ``head`` is the commit that was previewed; ``pull_request`` is None where no
+    pull request was named.
+    """
+
+    environment: str
+    digest: str
+    head: str
+    base: str
+    binding: JsonObject
+    recorded_by: str
+    pull_request: int | None = None
+    recorded_at: datetime | None = None
 
 
 class Quarantined(Record, frozen=True, kw_only=True):

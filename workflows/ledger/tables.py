@@ -139,6 +139,31 @@ quarantine = Table(
     _now("at"),
 )
 
+reviews = Table(
+    "reviews",
+    metadata,
+    Column("environment", Text, primary_key=True),
+    Column("digest", Text, primary_key=True),
+    Column("head", Text, primary_key=True),
+    Column("base", Text, nullable=False),
+    Column("pull_request", BigInteger),
+    Column("binding", JSONB, nullable=False),
+    Column("recorded_by", Text, nullable=False),
+    _now("recorded_at"),
+    Index("reviews_newest_first", "environment", text("recorded_at DESC")),
+)
+
+cells = Table(
+    "cells",
+    metadata,
+    Column("stack", Text, primary_key=True),
+    Column("environment", ForeignKey("environments.name"), nullable=False),
+    Column("token", BigInteger, nullable=False),
+    Column("rollout_id", Text, nullable=False),
+    Column("holder", Text, nullable=False),
+    _now("claimed_at"),
+)
+
 audit = Table(
     "audit",
     metadata,

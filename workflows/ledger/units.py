@@ -14,6 +14,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from workflows.ledger import fencing
+from workflows.ledger.cells import Claim, check_in
 from workflows.ledger.connection import Ledger
 from workflows.ledger.models import Record, UnitRecord, UnitStatus, record_of
 from workflows.ledger.tables import rollout_units, units
@@ -31,11 +32,18 @@ class UnitState(Record, frozen=True, kw_only=True):
 
 
 async def record(
-    ledger: Ledger, environment: str, rollout_id: str, states: Iterable[UnitState], *, fencing_token: int
+    ledger: Ledger,
+    environment: str,
+    rollout_id: str,
+    states: Iterable[UnitState],
+    *,
+    fencing_token: int,
+    claim: Claim | None = None,
 ) -> None:
     """Write the states that units have now, all in one transaction. Raises StaleFencingToken.
 
-    Written again unchanged, a row keeps its time.
+    Written again unchanged, a row keeps its time. With ``claim`` the writer
+    must still hold that cell.
     """
     shared = {"environment": environment, "rollout_id": rollout_id, "fencing_token": fencing_token}
     # One row a unit, in one order in all processes: no deadlocks, and PostgreSQL refuses a row given twice.
@@ -43,6 +51,8 @@ async def record(
     rows = [{**shared, **_columns(last[unit])} for unit in sorted(last)]
     async with ledger.transaction() as connection:
         await fencing.check_in(connection, environment, fencing_token)
+        if claim is not None:
+            await check_in(connection, claim)
         if rows:
             await _upsert(connection, rollout_units, ("rollout_id", "unit"), rows)
             await _upsert(connection, units, ("environment", "unit"), rows)

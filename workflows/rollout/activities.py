@@ -6,12 +6,17 @@ from temporalio import activity
 
 from policies.change_set import diff
 from policies.desired_state import DesiredState
+from policies.infrastructure.spec import EnvironmentSpec
 from workflows.bodies import DeliveryBody
+from workflows.cells.plan import check_placement, mixed
+from workflows.fleet.activities import is_fleet
 from workflows.ledger import audit, environments, fencing, rollouts
 from workflows.ledger.models import AuditEntry, NewRollout
-from workflows.rollout import ending, intention, post_deployment
+from workflows.rollout import binding, ending, intention, post_deployment
 from workflows.rollout.models import (
     AncestryRequest,
+    BindRequest,
+    Bound,
     Choice,
     ChooseRequest,
     DecisionRecord,
@@ -85,7 +90,9 @@ class RolloutActivities:
             previous = await self._state(submission.environment, base_state)
             desired, rules = await intention.read_commit(runtime, target, submission.environment, previous)
             change_set = diff(previous, desired)
+            check_placement(previous, desired)
             body = DeliveryBody(environment=rules, change_set=change_set)
+            core_state, core_units = await self._core(previous, desired, rules)
             validated = Validated(
                 commit=target,
                 base_commit=base_commit,
@@ -97,6 +104,10 @@ class RolloutActivities:
                 changed_services=changed_services(change_set),
                 approvers=list(rules.approval.approvers) if rules.approval.required else None,
                 approval_timeout_hours=rules.approval.timeout_hours,
+                is_plan_bound=rules.review.bind_plan and submission.kind == "deliver",
+                core_state=core_state,
+                core_units=core_units,
+                cells=desired.cells,
             )
             await ending.record_change_set(runtime, request.rollout_id, validated)
             report(validated.summary)
@@ -104,6 +115,20 @@ class RolloutActivities:
 
         key = StepKey(request.rollout_id, submission.environment, "validate", f"{target}@{base_state or 'nothing'}")
         return await runtime.steps.run(key, Validated, work)
+
+    @activity.defn
+    async def bind(self, request: BindRequest) -> Bound:
+        """Plan before anything is touched, and find that plan among those that were reviewed. Raises PlanMoved."""
+
+        async def work(report: Report) -> Bound:
+            bound = await binding.bind(self._runtime, request)
+            report(f"plan {bound.digest[:12]} as previewed for {bound.head[:12]}")
+            return bound
+
+        # Asked anew by every attempt: a preview may have been recorded meanwhile.
+        attempt = f"{request.desired_state}@{activity.info().attempt}"
+        key = StepKey(request.rollout_id, request.environment, "bind", attempt)
+        return await self._runtime.steps.run(key, Bound, work)
 
     @activity.defn
     async def run_tests(self, request: TestRequest) -> TestsPassed:
@@ -139,6 +164,16 @@ class RolloutActivities:
         )
         if request.restore is not None:
             await fencing.renew(self._runtime.ledger, request.environment, request.restore.rollout_id, "thaw")
+
+    async def _core(
+        self, previous: DesiredState | None, desired: DesiredState, rules: EnvironmentSpec
+    ) -> tuple[str, int]:
+        """Where tenants are delivered in waves: the digest of the state without them, and how much differs in it."""
+        if not is_fleet(rules):
+            return "", 0
+        changed = [change.unit for change in diff(previous, desired).changes if not change.unit.startswith("tenant/")]
+        core = mixed(previous, desired, changed)
+        return await self._runtime.bodies.put(core, desired.environment), len(changed)
 
     async def _state(self, environment: str, digest: str | None) -> DesiredState | None:
         if digest is None:

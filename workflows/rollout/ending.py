@@ -20,6 +20,7 @@ from workflows.telemetry.metrics import restore_finished, rollout_finished
 # Ends after which the same commit would only end the same way again.
 _QUARANTINING = ("restored", "cancelled", "needs-operator")
 _NEVER_DELIVERABLE = REFUSALS
+_DELIVERED = ("delivered", "partly-delivered", "nothing-to-change")
 
 
 async def record_change_set(runtime: Runtime, rollout_id: str, validated: Validated) -> None:
@@ -30,6 +31,7 @@ async def record_change_set(runtime: Runtime, rollout_id: str, validated: Valida
         "changed_services": list(validated.changed_services),
         "desired_state": validated.desired_state,
         "delivery": validated.delivery,
+        "core_state": validated.core_state,
     }
     await rollouts.describe(runtime.ledger, rollout_id, change_set=change_set)
 
@@ -38,7 +40,7 @@ async def finish(runtime: Runtime, request: FinishRequest) -> Finished:
     """Write the end. Every part may be repeated; the rollout's own row is written last."""
     await _ensure_started(runtime, request)
     branch = ""
-    if request.outcome in ("delivered", "nothing-to-change"):
+    if request.outcome in _DELIVERED:
         await _record_delivered(runtime, request)
     else:
         branch = await _record_not_delivered(runtime, request)
@@ -70,13 +72,13 @@ async def _record_delivered(runtime: Runtime, request: FinishRequest) -> None:
     if not request.fencing_token:  # nothing was changed, so nothing was held
         await fencing.acquire(runtime.ledger, environment, request.rollout_id)
     token = await fencing.renew(runtime.ledger, environment, request.rollout_id, "end")
-    if request.outcome == "delivered":
+    if request.outcome != "nothing-to-change":
         await _record_units(runtime, request, token, "applied")
     await environments.record_delivered(
         runtime.ledger,
         environment,
         commit=validated.commit,
-        state_digest=validated.desired_state,
+        state_digest=request.delivered_state or validated.desired_state,
         snapshot=request.snapshot or None,
         fencing_token=token,
     )
@@ -113,8 +115,14 @@ async def _record_not_delivered(runtime: Runtime, request: FinishRequest) -> str
 async def _record_units(runtime: Runtime, request: FinishRequest, token: int, status: UnitStatus) -> None:
     validated = _required(request)
     body = await runtime.bodies.get(validated.delivery, DeliveryBody, request.submission.environment)
-    states = [_unit_state(change, status) for change in body.change_set.changes]
+    # Tenants that were delivered in waves are recorded by the deliveries of their cells, each as it ended.
+    is_ours = [change for change in body.change_set.changes if not (validated.core_state and _is_tenant(change))]
+    states = [_unit_state(change, status) for change in is_ours]
     await units.record(runtime.ledger, request.submission.environment, request.rollout_id, states, fencing_token=token)
+
+
+def _is_tenant(change: UnitChange) -> bool:
+    return change.unit.startswith("tenant/")
 
 
 def _unit_state(change: UnitChange, status: UnitStatus) -> UnitState:
@@ -166,7 +174,7 @@ async def _prepare_revert(runtime: Runtime, request: FinishRequest) -> str:
 
 async def _finish_rollout(runtime: Runtime, request: FinishRequest) -> None:
     failure = {"step": request.failed_step, "message": request.failure} if request.failure else None
-    was_restored = request.outcome not in ("delivered", "nothing-to-change") and bool(request.snapshot)
+    was_restored = request.outcome not in _DELIVERED and bool(request.snapshot)
     base = request.validated.base_commit if request.validated else None
     await rollouts.finish(
         runtime.ledger,

@@ -13,7 +13,7 @@ from workflows.snapshots.naming import SnapshotEntry
 
 ROLLOUTS_LOOKED_AT = 500
 # Fields of a rollout's change set that name bodies in the store.
-BODY_FIELDS = ("snapshot", "exported_state", "base_state", "desired_state", "delivery")
+BODY_FIELDS = ("snapshot", "exported_state", "base_state", "desired_state", "core_state", "delivered_state", "delivery")
 
 
 async def prune_bodies(runtime: Runtime, environment: str, rule: SnapshotRetention) -> int:

@@ -14,6 +14,7 @@ RolloutKind = Literal["deliver", "rollback"]
 Source = Literal["webhook", "poller", "cli"]
 Outcome = Literal[
     "delivered",
+    "partly-delivered",
     "nothing-to-change",
     "restored",
     "cancelled",
@@ -25,7 +26,8 @@ Outcome = Literal[
 
 DELIVERY_STEPS = ("validate", "snapshot", "plan", "apply", "deploy", "test", "status")
 # Types of error that mean: this commit is not to be delivered, however often it is tried.
-REFUSALS = ("RolloutRefused", "DeclarationError", "CommitNotOnBranch", "HistoryRewritten", "NotNewer")
+REFUSALS = ("RolloutRefused", "PlanMoved", "DeclarationError", "CommitNotOnBranch", "HistoryRewritten", "NotNewer")
+TENANTS_STEP = "tenants"  # stands before "status" where tenants are delivered in waves
 RESTORE_STEPS = ("repair", "reapply", "redeploy", "verify")
 
 
@@ -118,7 +120,9 @@ class Validated:
     """The change set, by digests of bodies in the snapshot store.
 
     ``approvers`` is None where no approval is asked for; an empty list means
-    anybody may approve.
+    anybody may approve. ``core_state`` is set where tenants are delivered in
+    waves: the desired platform and services with the tenants as they are;
+    ``core_units`` counts what differs in it.
     """
 
     commit: str
@@ -131,6 +135,35 @@ class Validated:
     changed_services: list[str] = field(default_factory=list)
     approvers: list[str] | None = None
     approval_timeout_hours: int = 72
+    is_plan_bound: bool = False
+    core_state: str = ""
+    core_units: int = 0
+    cells: int = 0
+
+    @property
+    def applied_state(self) -> str:
+        """What is applied as one: everything, or everything but the tenants where they are delivered in waves."""
+        return self.core_state or self.desired_state
+
+
+@dataclass(frozen=True)
+class BindRequest:
+    """Hold the rollout to a plan that was previewed. ``base_state``, ``desired_state`` and ``delivery`` are digests."""
+
+    environment: str
+    rollout_id: str
+    base_state: str | None
+    desired_state: str
+    delivery: str
+
+
+@dataclass(frozen=True)
+class Bound:
+    """The plan is the one that was previewed for ``head``."""
+
+    digest: str
+    head: str
+    pull_request: int | None = None
 
 
 @dataclass(frozen=True)
@@ -168,6 +201,7 @@ class FinishRequest:
     error_type: str = ""
     snapshot: str = ""
     restore_verified: bool = False
+    delivered_state: str = ""
 
 
 @dataclass(frozen=True)

@@ -28,7 +28,7 @@ async def run(cluster: Cluster, test: PostDeploymentTest, environment: Environme
     if test.workload_ready is not None:
         await _workload_ready(cluster, test.name, test.workload_ready, environment.namespace)
     elif test.http_check is not None:
-        await _http_check(test.name, test.http_check)
+        await http_check(test.name, test.http_check)
     elif test.command is not None:
         await _command(test.name, test.command, environment.name, commit)
 
@@ -45,7 +45,7 @@ async def _workload_ready(cluster: Cluster, name: str, check: WorkloadReady, nam
         await asyncio.sleep(POLL_INTERVAL_SECONDS)
 
 
-async def _http_check(name: str, check: HttpCheck) -> None:
+async def http_check(name: str, check: HttpCheck) -> None:
     """Ask until the answer is right or the time is over: a service may need a moment behind its load balancer."""
     await _refuse_link_local(name, check.url)
     deadline, found = time.monotonic() + check.timeout_seconds, "no answer"

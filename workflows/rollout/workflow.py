@@ -9,6 +9,10 @@ from temporalio import workflow
 from temporalio.exceptions import ActivityError, ApplicationError
 from temporalio.workflow import ChildWorkflowCancellationType, ParentClosePolicy
 
+from workflows.cells.models import CellLease
+from workflows.fleet.activities import FleetActivities
+from workflows.fleet.durable import FleetInput, FleetResult, SettleRequest
+from workflows.fleet.workflow import FleetWorkflow
 from workflows.guarded import (
     Failure,
     GuardedOutcome,
@@ -26,6 +30,8 @@ from workflows.rollout.activities import RolloutActivities
 from workflows.rollout.models import (
     DELIVERY_STEPS,
     REFUSALS,
+    TENANTS_STEP,
+    BindRequest,
     Decision,
     DecisionRecord,
     Finished,
@@ -61,6 +67,15 @@ class RolloutWorkflow:
         self._approved_by = ""
         self._stopped: Outcome | None = None
         self._error_type = ""
+        self._delivered_state = ""
+        self._is_partly = ""
+        self._after_snapshot = [
+            Step("plan", self._plan),
+            Step("apply", self._apply),
+            Step("deploy", self._deploy),
+            Step("test", self._test),
+            Step("status", self._record_delivered),
+        ]
         self._status = RolloutStatus(
             rollout_id=workflow.info().workflow_id,
             environment=submission.environment,
@@ -78,20 +93,14 @@ class RolloutWorkflow:
             outcome = await guarded_change(
                 before_snapshot=[Step("validate", self._validate)],
                 snapshot=Step("snapshot", self._take_snapshot),
-                after_snapshot=[
-                    Step("plan", self._plan),
-                    Step("apply", self._apply),
-                    Step("deploy", self._deploy),
-                    Step("test", self._test),
-                    Step("status", self._record_delivered),
-                ],
+                after_snapshot=self._after_snapshot,
                 restore=self._restore,
                 progress=self._status.steps,
             )
         except NothingToChange:
             return await self._end("nothing-to-change", None)
         if outcome.failure is None:
-            return self._close("delivered")
+            return self._close("partly-delivered" if self._is_partly else "delivered")
         self._note(outcome.failure)
         return await self._end(self._outcome_of(outcome), outcome.restored)
 
@@ -131,21 +140,57 @@ class RolloutWorkflow:
         self._status.summary = validated.summary
         if validated.changed_units == 0:
             raise NothingToChange("nothing to change")
-        return validated.summary
+        if validated.core_state:
+            self._add_tenants_step()
+        return (
+            validated.summary if not validated.is_plan_bound else f"{validated.summary}; {await self._bind(validated)}"
+        )
+
+    def _add_tenants_step(self) -> None:
+        """Before the last step: what it records includes what became of the tenants."""
+        self._after_snapshot.insert(-1, Step(TENANTS_STEP, self._deliver_tenants))
+        self._status.steps.insert(-1, StepProgress(TENANTS_STEP))
+
+    async def _bind(self, validated: Validated) -> str:
+        request = BindRequest(
+            environment=self._status.environment,
+            rollout_id=self._status.rollout_id,
+            base_state=validated.base_state,
+            desired_state=validated.desired_state,
+            delivery=validated.delivery,
+        )
+        bound = await self._call.apply(RolloutActivities.bind, request)
+        pull_request = f", pull request {bound.pull_request}" if bound.pull_request else ""
+        return f"plan {bound.digest[:12]} as previewed for {bound.head[:12]}{pull_request}"
 
     async def _take_snapshot(self) -> str:
         validated = self._known()
-        request = SnapshotRequest(self._status.environment, self._status.rollout_id, validated.base_state)
+        request = SnapshotRequest(
+            self._status.environment, self._status.rollout_id, validated.base_state, validated.cells
+        )
         self._snapshot = await self._call.apply(InfrastructureActivities.snapshot, request)
         return f"{self._snapshot.objects} objects, {self._snapshot.snapshot[:12]}"
 
+    @property
+    def _is_core_untouched(self) -> bool:
+        """Whether nothing but tenants differs, which are delivered in waves: then there is nothing to apply as one."""
+        return bool(self._known().core_state) and self._known().core_units == 0
+
     async def _plan(self) -> str:
-        request = PlanRequest(self._taken().lease, self._known().desired_state)
+        if self._is_core_untouched:
+            await self._wait_for_approval()
+            return self._with_approval(f"{self._known().changed_units} tenant(s) in waves, nothing else")
+        request = PlanRequest(self._taken().lease, self._known().applied_state)
         plan = await self._call.apply(InfrastructureActivities.plan, request)
         line = (
             f"{plan.creates} to create, {plan.updates} to update, {plan.replaces} to replace, {plan.deletes} to delete"
         )
+        if self._known().core_state:
+            line += f"; then {self._known().changed_units - self._known().core_units} tenant(s) in waves"
         await self._wait_for_approval()
+        return self._with_approval(line)
+
+    def _with_approval(self, line: str) -> str:
         return line if not self._approved_by else f"{line}; approved by {self._approved_by}"
 
     async def _wait_for_approval(self) -> None:
@@ -167,7 +212,9 @@ class RolloutWorkflow:
             raise ApplicationError("a newer commit was merged", type="Superseded", non_retryable=True)
 
     async def _apply(self) -> str:
-        request = ApplyRequest(self._taken().lease, self._known().desired_state)
+        if self._is_core_untouched:
+            return "nothing to apply beside the tenants"
+        request = ApplyRequest(self._taken().lease, self._known().applied_state)
         done = await self._call.apply(InfrastructureActivities.apply, request)
         repaired = f"; {done.repaired_operations} pending operation(s) repaired" if done.repaired_operations else ""
         line = f"{done.creates} created, {done.updates} updated, {done.replaces} replaced, {done.deletes} deleted"
@@ -175,10 +222,12 @@ class RolloutWorkflow:
 
     async def _deploy(self) -> str:
         validated = self._known()
+        if self._is_core_untouched:
+            return "no workload changes"
         request = DeployRequest(
             self._status.environment,
             self._status.rollout_id,
-            validated.desired_state,
+            validated.applied_state,
             tuple(validated.changed_services),
         )
         ready = await self._call.apply(ServiceActivities.deploy, request)
@@ -190,9 +239,44 @@ class RolloutWorkflow:
         passed = await self._call.apply(RolloutActivities.run_tests, request)
         return f"{len(passed.names)} test(s) passed"
 
+    async def _deliver_tenants(self) -> str:
+        """Deliver the tenants in waves. Fails, and so restores the rest, only when they are all back as they were."""
+        validated, status = self._known(), self._status
+        token = await self._call.read(FleetActivities.claim_environment, self._taken().lease)
+        lease = CellLease(status.environment, status.rollout_id, token)
+        request = FleetInput(
+            lease, validated.core_state, validated.desired_state, validated.delivery, timeouts=self._request.timeouts
+        )
+        fleet = await self._until_settled(request)
+        if fleet.outcome == "restored":
+            raise ApplicationError(fleet.summary.reason or fleet.summary.text, type="FleetRestored", non_retryable=True)
+        settle = SettleRequest(status.environment, validated.core_state, validated.desired_state, fleet.delivered)
+        self._delivered_state = await self._call.read(FleetActivities.settle, settle)
+        if fleet.outcome != "delivered":
+            self._is_partly = "; ".join([fleet.summary.text, fleet.summary.reason, *fleet.reasons[:3]]).strip("; ")
+            status.failure, status.failed_step = self._is_partly, TENANTS_STEP
+        return fleet.summary.text
+
+    async def _until_settled(self, request: FleetInput) -> FleetResult:
+        """Await the fleet, also when the rollout is cancelled: then it starts nothing more and ends what it began."""
+        child = await workflow.start_child_workflow(
+            FleetWorkflow.run,
+            request,
+            id=f"{self._status.rollout_id}-fleet",
+            parent_close_policy=ParentClosePolicy.ABANDON,
+            cancellation_type=ChildWorkflowCancellationType.ABANDON,
+        )
+        waiting = asyncio.ensure_future(finish_despite_cancellation(child))
+        try:
+            return await asyncio.shield(waiting)
+        except asyncio.CancelledError:
+            await child.signal(FleetWorkflow.cancel, "whoever cancelled the rollout")
+            return await finish_despite_cancellation(waiting)
+
     async def _record_delivered(self) -> str:
-        await self._call.read(RolloutActivities.finish, self._finish_request("delivered"))
-        return "delivered"
+        outcome: Outcome = "partly-delivered" if self._is_partly else "delivered"
+        await self._call.read(RolloutActivities.finish, self._finish_request(outcome))
+        return outcome
 
     async def _restore(self, failure: Failure) -> RestoreResult:
         """Start the restore as a child that outlives us, and await it whatever happens to us."""
@@ -271,6 +355,7 @@ class RolloutWorkflow:
             error_type=self._error_type,
             snapshot=self._snapshot.snapshot if self._snapshot else "",
             restore_verified=restore_verified,
+            delivered_state=self._delivered_state,
         )
 
     def _known(self) -> Validated:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from types import TracebackType
 from typing import Any
 from urllib.parse import quote
@@ -13,7 +13,7 @@ import msgspec
 
 from workflows.clients.kubernetes import addresses, kubeconfig
 from workflows.clients.kubernetes.connection import Connection
-from workflows.clients.kubernetes.normalise import ENVIRONMENT_LABEL, digests_by_unit
+from workflows.clients.kubernetes.normalise import ENVIRONMENT_LABEL, UNIT_KIND_LABEL, digests_by_unit
 from workflows.clients.kubernetes.workloads import (
     POD_TEMPLATE_HASH,
     WorkloadStatus,
@@ -47,6 +47,9 @@ KINDS = (
 )
 
 
+ALL_KINDS = frozenset(kind.kind for kind in KINDS)
+
+
 class Cluster:
     """A connection to one API server. One per process and event loop; close it at the end.
 
@@ -74,18 +77,22 @@ class Cluster:
         """The API server's version, ``v1.36.3``; the cheapest proof that it answers."""
         return str((await self._connection.get("/version"))["gitVersion"])
 
-    async def live_objects(self, selector: str) -> list[Json]:
-        """All objects of the kinds that ADX makes which ``selector`` (labels) chooses, as the API server has them."""
-        found = await asyncio.gather(*(self._list(kind, selector) for kind in KINDS))
+    async def live_objects(self, selector: str, kinds: Collection[str] = ALL_KINDS) -> list[Json]:
+        """All objects of ``kinds`` which ``selector`` (labels) chooses, as the API server has them."""
+        found = await asyncio.gather(*(self._list(kind, selector) for kind in KINDS if kind.kind in kinds))
         return [item for items in found for item in items]
 
-    async def live_digests(self, environment: str) -> dict[str, dict[str, str]]:
-        """``{unit: {object id: SHA-256}}`` of all that ADX made for ``environment``.
+    async def live_digests(
+        self, environment: str, unit_kinds: Collection[str] | None = None
+    ) -> dict[str, dict[str, str]]:
+        """``{unit: {object id: SHA-256}}`` of all that ADX made for ``environment``, for units of these kinds or all.
 
         Equal for untouched objects however much time passes: without status and
         what servers and autoscalers change by themselves.
         """
         selector = f"app.kubernetes.io/managed-by=adx,{ENVIRONMENT_LABEL}={environment}"
+        if unit_kinds is not None:
+            selector += f",{UNIT_KIND_LABEL} in ({','.join(sorted(unit_kinds))})"
         return digests_by_unit(await self.live_objects(selector))
 
     async def rollout_status(self, namespace: str, deployment: str) -> WorkloadStatus:

@@ -14,6 +14,7 @@ from policies.desired_state import digest_of
 Json = dict[str, Any]
 ENVIRONMENT_LABEL = "adx/environment"
 UNIT_LABEL = "adx/unit"
+UNIT_KIND_LABEL = "adx/unit-kind"
 
 _KEPT_METADATA = ("name", "namespace", "labels", "ownerReferences")
 _MOVING_ANNOTATIONS = (
