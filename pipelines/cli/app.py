@@ -11,7 +11,7 @@ from typing import Annotated
 
 import typer
 
-from pipelines.cli import declarations, processes, records, rollouts, stack
+from pipelines.cli import declarations, drift, explain, processes, records, reviewing, rollouts, stack
 from pipelines.cli.group import AdxGroup
 from pipelines.cli.invocation import Invocation
 from pipelines.exit_codes import help_text
@@ -19,6 +19,11 @@ from pipelines.exit_codes import help_text
 COMMANDS: tuple[tuple[Callable[..., None], str], ...] = (
     (declarations.validate, "Check every declaration."),
     (declarations.diff, "Show what changes between two commits."),
+    (explain.explain, "Explain a declaration and its effects."),
+    (reviewing.preview, "Show what merging a branch would do."),
+    (reviewing.policy, "Check a branch against the policies."),
+    (reviewing.affected, "List the environments a branch changes."),
+    (reviewing.comment, "Keep a pull request's one comment."),
     (stack.up, "Start the local stack."),
     (stack.down, "End the local stack; its data stays."),
     (stack.status, "Show the stack and the environments."),
@@ -30,6 +35,7 @@ COMMANDS: tuple[tuple[Callable[..., None], str], ...] = (
     (rollouts.cancel, "Stop the rollout under way, restore."),
     (rollouts.approve, "Agree to the plan that waits for it."),
     (rollouts.restore, "Try a failed restore again."),
+    (drift.drift, "Compare the cluster with what was delivered."),
     (records.history, "List rollouts, newest first."),
     (records.show, "Show one rollout in full."),
     (records.verify_audit, "Check the audit trail's chain."),

@@ -33,6 +33,9 @@ def validate(
     output_format: Annotated[
         Format | None, typer.Option("--format", "-f", help="text, json, or github for annotations in a pull request.")
     ] = None,
+    report_to: Annotated[
+        str | None, typer.Option("--report-to", metavar="HOST", help="With --ref: set adx/validate there (github).")
+    ] = None,
 ) -> None:
     """Check every declaration: all errors at once, each with its place and what would be right.
 
@@ -49,9 +52,20 @@ def validate(
 
     invocation = current(ctx)
     chosen = output_format or (Format.JSON if invocation.is_json else Format.TEXT)
-    code = run(folder or invocation.settings.folder, ref, chosen.value)
+    place = folder or invocation.settings.folder
+    code = run(place, ref, chosen.value)
+    if report_to is not None:
+        _report(invocation, report_to, place, ref or "HEAD", is_valid=not code)
     if code:
         raise typer.Exit(int(code))
+
+
+def _report(invocation: Invocation, host: str, folder: Path, ref: str, *, is_valid: bool) -> None:
+    from pipelines.reporting import reporter_for
+    from policies.git_tree import resolve_ref
+
+    reporter = reporter_for(invocation, host, resolve_ref(folder, ref))
+    reporter.ended("validate", is_valid, "every declaration is valid" if is_valid else "declarations are invalid")
 
 
 def diff(

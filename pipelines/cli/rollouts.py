@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import getpass
 import os
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -15,6 +16,7 @@ from pipelines.cli.invocation import Invocation, current
 if TYPE_CHECKING:
     from pipelines.exit_codes import ExitCode
     from pipelines.following import Follower
+    from pipelines.rollout_reporting import RolloutReporter
     from workflows.client import Workflows
     from workflows.rollout.models import Receipt
 
@@ -25,6 +27,15 @@ By = Annotated[
     typer.Option("--by", envvar="ADX_ACTOR", help="Who decides, for the audit trail.", show_default="the user name"),
 ]
 Reason = Annotated[str, typer.Option(help="Why, for the audit trail.")]
+
+
+@dataclass(frozen=True)
+class Watching:
+    """How a delivery is followed: at all, reported where, and for how long at most (None: to its end)."""
+
+    is_wanted: bool
+    report_to: str | None = None
+    timeout_minutes: float | None = None
 
 
 def deploy(
@@ -38,6 +49,12 @@ def deploy(
     watch: Watch = False,
     force: Annotated[bool, typer.Option(help="Also a quarantined commit, or one that is older.")] = False,
     by: By = "",
+    report_to: Annotated[
+        str | None, typer.Option("--report-to", metavar="HOST", help="With --watch: tell there too (github).")
+    ] = None,
+    timeout_minutes: Annotated[
+        float | None, typer.Option("--timeout-minutes", min=0, help="With --watch: stop watching then.")
+    ] = None,
 ) -> None:
     """Deliver a commit to environments.
 
@@ -50,10 +67,12 @@ def deploy(
       adx deploy                            the newest commit to every environment
       adx deploy production --ref v1.4.0    a tag
       adx deploy staging --force            a commit that failed before, once more
+      adx deploy --ref "$GITHUB_SHA" --watch --report-to github --timeout-minutes 60
     """
     invocation = current(ctx)
     commit = commit_of(invocation, ref) if ref else ""
-    _run(_deploy(invocation, environments or [], commit, actor(by), force=force, is_watching=watch))
+    watching = Watching(is_wanted=watch, report_to=report_to, timeout_minutes=timeout_minutes)
+    _run(_deploy(invocation, environments or [], commit, actor(by), force=force, watching=watching))
 
 
 def rollback(
@@ -135,7 +154,7 @@ def _run(work: Coroutine[Any, Any, ExitCode | None]) -> None:
 
 
 async def _deploy(
-    invocation: Invocation, names: list[str], commit: str, by: str, *, force: bool, is_watching: bool
+    invocation: Invocation, names: list[str], commit: str, by: str, *, force: bool, watching: Watching
 ) -> ExitCode | None:
     from pipelines.cli.connections import workflows
     from pipelines.following import Follower
@@ -144,7 +163,7 @@ async def _deploy(
     client = await workflows(invocation.settings)
     seen = {name: await _last_rollout(client, name) for name in names}
     taken = await client.deploy(Intake(commit, by, "cli", environments=names, force=force))
-    if not is_watching:
+    if not watching.is_wanted:
         _receipts(invocation, taken.receipts)
         return None
     followers = [
@@ -152,7 +171,7 @@ async def _deploy(
         for receipt in taken.receipts
     ]
     _say_receipts(invocation, taken.receipts)
-    return await _watch(invocation, client, followers)
+    return await _watch_reporting(invocation, client, followers, taken.commit, watching)
 
 
 async def _rollback(
@@ -184,11 +203,49 @@ async def _last_rollout(client: Workflows, environment: str) -> str:
     return last.rollout_id if last else ""
 
 
-async def _watch(invocation: Invocation, client: Workflows, followers: list[Follower]) -> ExitCode:
+async def _watch_reporting(
+    invocation: Invocation, client: Workflows, followers: list[Follower], commit: str, watching: Watching
+) -> ExitCode:
+    """Watch, for a time if one is given, and tell the git hosting if one is named."""
+    from pipelines.exit_codes import ExitCode
+
+    reporter = _rollout_reporter(invocation, commit, watching.report_to)
+    limit_seconds = watching.timeout_minutes * 60 if watching.timeout_minutes is not None else None
+    try:
+        async with asyncio.timeout(limit_seconds):
+            code = await _watch(invocation, client, followers, reporter.tell if reporter else None)
+    except TimeoutError:
+        invocation.output.say(f"still under way after {watching.timeout_minutes:g} min; run the same command to go on")
+        is_waiting = all(one.is_ended or (one.rollout and one.rollout.waiting_for_approval) for one in followers)
+        code = ExitCode.OK if is_waiting else ExitCode.FAILED
+    if reporter is not None and reporter.error is not None:
+        raise reporter.error
+    return code
+
+
+def _rollout_reporter(invocation: Invocation, commit: str, host: str | None) -> RolloutReporter | None:
+    """Who tells the git hosting; None when nobody is to. Raises AdxError when a setting is missing."""
+    from pipelines.reporting import reporter_for
+
+    found = reporter_for(invocation, host, commit)
+    if found.hosting is None:
+        return None
+    from pipelines.rollout_reporting import RolloutReporter, commits_to_tell
+
+    commits = commits_to_tell(found.hosting, commit)
+    return RolloutReporter(found.hosting, commits, found.link, invocation.redactor.text)
+
+
+async def _watch(
+    invocation: Invocation,
+    client: Workflows,
+    followers: list[Follower],
+    tell: Callable[[Follower], None] | None = None,
+) -> ExitCode:
     from pipelines.cli.watching import watch
 
     try:
-        return await watch(client, followers, invocation.output)
+        return await watch(client, followers, invocation.output, tell)
     except asyncio.CancelledError:
         names = " ".join(follower.environment for follower in followers)
         invocation.output.say(f"\nno longer watching; the rollout goes on (`adx status {names}`, `adx cancel`)")

@@ -24,23 +24,36 @@ if TYPE_CHECKING:
 LOOK_EVERY_SECONDS = 0.5
 
 
-async def watch(workflows: Workflows, followers: Sequence[Follower], output: Output) -> ExitCode:
-    """Follow until all are settled; the exit status that they deserve together."""
+async def watch(
+    workflows: Workflows, followers: Sequence[Follower], output: Output, tell: Callable[[Follower], None] | None = None
+) -> ExitCode:
+    """Follow until all are settled; the exit status that they deserve together.
+
+    ``tell`` hears of every look, in a thread: it may talk to a slow server.
+    """
     if output.is_json or not output.console.is_terminal:
-        await _until_settled(workflows, followers, lambda: None, output)
+        await _until_settled(workflows, followers, lambda: None, output, tell)
     else:
         with Live(console=output.console, refresh_per_second=8) as live:
-            await _until_settled(workflows, followers, lambda: live.update(screen(followers, datetime.now(UTC))), None)
+            show = lambda: live.update(screen(followers, datetime.now(UTC)))  # noqa: E731 - one expression, used once
+            await _until_settled(workflows, followers, show, None, tell)
     return worst([follower.exit_code for follower in followers])
 
 
 async def _until_settled(
-    workflows: Workflows, followers: Sequence[Follower], show: Callable[[], None], output: Output | None
+    workflows: Workflows,
+    followers: Sequence[Follower],
+    show: Callable[[], None],
+    output: Output | None,
+    tell: Callable[[Follower], None] | None,
 ) -> None:
     is_settled = False
     while not is_settled:
         is_settled = await _look(workflows, followers, output)
         show()
+        if tell is not None:
+            for follower in followers:
+                await asyncio.to_thread(tell, follower)
         await asyncio.sleep(0 if is_settled else LOOK_EVERY_SECONDS)
 
 

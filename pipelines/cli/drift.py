@@ -1,0 +1,90 @@
+"""`adx drift`: whether clusters are still what was delivered to them."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from enum import StrEnum
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from pipelines.cli.invocation import Invocation, current
+
+if TYPE_CHECKING:
+    from pipelines.drift.model import EnvironmentDrift
+    from pipelines.drift.report import StatusWriter
+
+
+class ReportTo(StrEnum):
+    """Where `adx drift` reports beside the terminal."""
+
+    GITHUB = "github"
+
+
+def drift(
+    ctx: typer.Context,
+    environments: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[ENV]...", help="Environments; all that were delivered if none is given."),
+    ] = None,
+    report_to: Annotated[
+        ReportTo | None, typer.Option("--report-to", help="Set adx/drift/ENV on the delivered commit, too.")
+    ] = None,
+) -> None:
+    """Compare the cluster with what was last delivered. Changes nothing.
+
+    Tells objects that were changed or are missing, and objects with ADX's labels that belong to no unit. While a
+    rollout is under way its environment is skipped. Exit status 0 without drift, 1 with drift, 6 when anything could
+    not be checked.
+
+    \b
+    Examples:
+      adx drift
+      adx drift staging production
+      adx drift production --json
+      adx drift --report-to github          in a workflow of GitHub Actions
+    """
+    from pipelines.drift.model import exit_code
+    from pipelines.screens.drift import drift_screen
+
+    invocation = current(ctx)
+    # First of all: a missing token is told before minutes of work, not after.
+    writer = _status_writer(invocation) if report_to is ReportTo.GITHUB else None
+    found = asyncio.run(_drift(invocation, environments or []))
+    invocation.output.result(found, drift_screen(found))
+    if writer is not None:
+        for one in found:
+            writer.write(one)
+    code = exit_code(found)
+    if code:
+        raise typer.Exit(int(code))
+
+
+async def _drift(invocation: Invocation, names: list[str]) -> list[EnvironmentDrift]:
+    import msgspec
+
+    from pipelines.cli.connections import ledger
+    from pipelines.drift.check import DriftCheck, chosen
+
+    async with ledger(invocation.settings) as opened:
+        known = await chosen(opened, names)
+        found = await DriftCheck(opened, _environ(invocation), invocation.output.say).check(known)
+    shown = invocation.redactor.text
+    return [
+        msgspec.structs.replace(
+            one, reason=shown(one.reason), next_step=shown(one.next_step), notes=tuple(map(shown, one.notes))
+        )
+        for one in found
+    ]
+
+
+def _status_writer(invocation: Invocation) -> StatusWriter:
+    from pipelines.drift.report import StatusWriter
+
+    return StatusWriter.open(_environ(invocation), invocation.redactor.line)
+
+
+def _environ(invocation: Invocation) -> dict[str, str]:
+    """The settings, and around them what CI and the machine set: the PATH, proxies, the hosting's token."""
+    return {**os.environ, **invocation.settings.values}
