@@ -60,7 +60,7 @@ async def _measure(environ: dict[str, str], folder: Path) -> list[Row]:
         "PULUMI_BACKEND_URL": f"file://{folder / 'engine-backend'}",
         "ADX_POLL_SECONDS": "0",
     }
-    worker = _start_worker(environ, folder)
+    worker = start_worker(environ, folder)
     try:
         return await _compare(environ, folder, repository, worker)
     finally:
@@ -76,7 +76,7 @@ async def _compare(
     bare = BarePulumi(settings, environ, folder, repository.bare)
     idle_mb = await _idle_memory_mb(worker)
     commit = repository.change()
-    await _timed_rollout(client, repository.ours, commit)
+    await timed_rollout(client, repository.ours, commit)
     bare.timed(repository.state(commit), "up", "--yes")
     pairs = []
     for number in range(RUNS):
@@ -84,9 +84,9 @@ async def _compare(
         state = repository.state(commit)
         if number % 2:
             theirs = await asyncio.to_thread(bare.timed, state, "up", "--yes")
-            pairs.append((await _timed_rollout(client, repository.ours, commit), theirs))
+            pairs.append((await timed_rollout(client, repository.ours, commit), theirs))
         else:
-            ours = await _timed_rollout(client, repository.ours, commit)
+            ours = await timed_rollout(client, repository.ours, commit)
             pairs.append((ours, await asyncio.to_thread(bare.timed, state, "up", "--yes")))
     return [
         paired(ROLLOUT, pairs, "s", "pulumi up --yes", 1.5),
@@ -95,7 +95,7 @@ async def _compare(
     ]
 
 
-async def _timed_rollout(client: Workflows, environment: str, commit: str) -> float:
+async def timed_rollout(client: Workflows, environment: str, commit: str) -> float:
     """Seconds from the submission to the recorded end. Ends the run when the rollout did not deliver."""
     begun = time.perf_counter()
     await client.deploy(Intake(commit, "bench", "cli", [environment]))
@@ -115,7 +115,8 @@ async def _idle_memory_mb(worker: subprocess.Popen[bytes]) -> float:
     return float(psutil.Process(worker.pid).memory_info().rss) / 1e6
 
 
-def _start_worker(environ: dict[str, str], folder: Path) -> subprocess.Popen[bytes]:
+def start_worker(environ: dict[str, str], folder: Path) -> subprocess.Popen[bytes]:
+    """A worker process of its own; its log goes to ``folder``."""
     with (folder / "worker.log").open("wb") as log:
         return subprocess.Popen(
             [sys.executable, "-m", "pipelines.cli", "worker", "--listen", "127.0.0.1:0"],
