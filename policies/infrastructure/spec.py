@@ -107,7 +107,7 @@ class FleetRules(Spec):
     gates: tuple[Gate, ...] = ()
     approval_before: tuple[int | str, ...] = ()
     approvers: tuple[str, ...] = ()
-    max_parallel: int = 5
+    max_parallel: int = 50
 
 
 class RolloutRules(Spec):

@@ -104,7 +104,7 @@ async def timed_rollout(client: Workflows, environment: str, commit: str) -> flo
         if status.last is not None and status.last.commit == commit and not status.current:
             break
         await asyncio.sleep(LOOK_INTERVAL_SECONDS)
-    if status.last.outcome != "delivered":
+    if status.last.outcome not in ("delivered", "nothing-to-change"):
         raise SystemExit(f"the rollout ended as {status.last.outcome}: {status.last.failure}")
     return time.perf_counter() - begun
 
