@@ -26,6 +26,7 @@ from policies.git_errors import CommitMissing
 from workflows.clients.kubernetes import Cluster
 
 AT_ONCE = 2
+UNDER_WAY = "A rollout is under way: what it leaves behind may change this plan."
 Say = Callable[[str], None]
 
 
@@ -85,8 +86,8 @@ class Gatherer:
         self._say(f"{environment}: reading what is delivered")
         await _require_cluster(settings)
         facts.delivered = await self._delivered(engine, environment, facts)
-        if engine.is_busy():
-            facts.notes.append("A rollout is under way: what it leaves behind may change this plan.")
+        if engine.is_busy() and UNDER_WAY not in facts.notes:
+            facts.notes.append(UNDER_WAY)
         after = self._change.of(environment, facts.delivered).after
         if after is None:
             return
@@ -97,7 +98,10 @@ class Gatherer:
     async def _delivered(self, engine: Engine, environment: str, facts: _Facts) -> DesiredState | None:
         """What the environment runs: as the ledger says, or without one as its own stack says."""
         if self._environ.get("ADX_LEDGER_URL") and self._environ.get("ADX_SNAPSHOT_STORE"):
-            return await recorded_state(self._environ, environment)
+            state, is_under_way = await recorded_state(self._environ, environment)
+            if is_under_way:
+                facts.notes.append(UNDER_WAY)
+            return state
         if rules := self._change.after.environments.get(environment):
             _require_no_cells(environment, rules.environment.rollout.cells)
         return await self._told_by_stack(engine, environment, facts)
@@ -138,19 +142,21 @@ class Gatherer:
         return Previewed(report, facts.binding)
 
 
-async def recorded_state(environ: Mapping[str, str], environment: str) -> DesiredState | None:
-    """What the ledger says was delivered last; None before the first delivery. Raises AdxError."""
+async def recorded_state(environ: Mapping[str, str], environment: str) -> tuple[DesiredState | None, bool]:
+    """What the ledger says was delivered last (None: nothing), and whether a rollout is under way. Raises AdxError."""
     from workflows.bodies import Bodies  # noqa: PLC0415 - only where a ledger is used
-    from workflows.ledger import Ledger, environments  # noqa: PLC0415
+    from workflows.ledger import Ledger, environments, rollouts  # noqa: PLC0415
     from workflows.snapshots import open_store  # noqa: PLC0415
 
     async with await Ledger.open(environ["ADX_LEDGER_URL"]) as ledger:
         if await ledger.version() is None:  # no worker has ever run
-            return None
+            return None, False
         known = await environments.find(ledger, environment)
+        is_under_way = bool(await rollouts.unfinished(ledger, environment))
     if known is None or known.delivered_state_digest is None:
-        return None
-    return await Bodies(open_store(environ)).get(known.delivered_state_digest, DesiredState, environment)
+        return None, is_under_way
+    state = await Bodies(open_store(environ)).get(known.delivered_state_digest, DesiredState, environment)
+    return state, is_under_way
 
 
 def _require_no_cells(environment: str, cells: int) -> None:

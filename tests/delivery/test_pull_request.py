@@ -223,6 +223,29 @@ async def test_a_policy_violation_blocks_and_only_a_waiver_of_the_base_branch_ex
     assert (done.code, finding["is_waiver_expired"], status) == (1, True, "failure")
 
 
+async def test_a_preview_while_a_rollout_runs_says_that_its_base_may_move(review: Review) -> None:
+    """Here one waits for approval; it is neither disturbed nor hidden."""
+    delivery, shop = review.delivery, review.delivery.shop
+    delivery.start_worker()
+    shop.merge("first")
+    await delivery.deliver()
+    shop.rules["approval"] = {"required": True, "approvers": ["ines"]}
+    shop.services["frontend"]["replicas"] = 3
+    shop.merge("more replicas")
+    await delivery.submit()
+    waiting = await delivery.until(lambda live: bool(live.rollout and live.rollout.waiting_for_approval))
+    shop.services["frontend"]["version"] = "v1.3.0"
+    review.push("raise the frontend")
+
+    done = await review.adx("preview", "--base", "main", "--head", review.branch)
+
+    assert done.code == 0, done.out + done.err
+    assert "A rollout is under way" in " ".join(done.out.split())
+    assert waiting.rollout is not None
+    now = await delivery.workflows.status(delivery.environment)
+    assert now.environment.current == waiting.rollout.rollout_id
+
+
 async def test_an_unreachable_cluster_is_told_and_fails(review: Review) -> None:
     """Pulumi could plan by what it remembers: that would look like the truth."""
     delivery, shop = review.delivery, review.delivery.shop
