@@ -20,6 +20,7 @@ from pipelines.preview.merging import merged, read_report
 from pipelines.preview.policy import PolicyAnswer, PolicyQuestion, answer
 from pipelines.preview.report import EnvironmentReport, Report, ToolVersion
 from pipelines.reporting import reporter_for
+from pipelines.toolchain import with_toolchain
 from policies.errors import AdxError
 from scripts.toolchain import Toolchain
 from workflows.ledger.models import Review
@@ -50,7 +51,7 @@ async def run_preview(invocation: Invocation, request: PreviewRequest) -> Report
         reporter.started(f"preview/{name}")
     with reporter.failing_all(f"preview/{name}" for name in names):
         question = PolicyQuestion(change, tuple(names))
-        gatherer = Gatherer(change, invocation.settings.values, invocation.output.say)
+        gatherer = Gatherer(change, with_toolchain(invocation.settings.values), invocation.output.say)
         previews, policies = await gatherer.preview(names, lambda: answer(question, invocation.output.say))
         report = _report(change, request, previews, policies)
         if request.is_recorded:

@@ -27,7 +27,7 @@ _VOLUME_TEMPLATES = "spec.volumeClaimTemplates"
 
 
 class _Effect(Spec):
-    """What one object's change means."""
+    """What one object's change means. ``why`` leaves out whose it is, so that alike units are told as one."""
 
     why: str
     downtime: Downtime = "none"
@@ -99,7 +99,7 @@ def _effects(row: ResourceRow, context: _Context) -> Iterator[_Effect]:
 
 def _namespace(row: ResourceRow, _: _Context) -> Iterator[_Effect]:
     if row.is_dangerous:
-        yield _Effect(why=f"namespace {row.name} goes with everything in it, volumes included", downtime="certain")
+        yield _Effect(why="its namespace goes with everything in it, volumes included", downtime="certain")
 
 
 def _deployment(row: ResourceRow, context: _Context) -> Iterator[_Effect]:
@@ -126,16 +126,18 @@ def _rolled(row: ResourceRow, context: _Context, pods: int, words: str) -> Itera
     elif context.running is not None and pods == 0:
         yield _Effect(why=f"{row.name} has no pods now")
     else:
-        yield _restart(row, context, pods, words, is_only_configuration=set(changed) == {_CONFIGURATION_DIGEST})
+        yield _restart(context, pods, words, is_only_configuration=set(changed) == {_CONFIGURATION_DIGEST})
 
 
-def _restart(row: ResourceRow, context: _Context, pods: int, words: str, *, is_only_configuration: bool) -> _Effect:
+def _restart(context: _Context, pods: int, words: str, *, is_only_configuration: bool) -> _Effect:
     cause = "configuration is read at the start: " if is_only_configuration else ""
     if context.coming is not None and context.coming.ports and context.coming.probes.readiness is None:
-        why = f"{cause}{words} of {row.name} restart; without a readiness probe new ones get requests at once"
+        why = f"{cause}{words} restart; without a readiness probe new ones get requests at once"
         return _Effect(why=why, downtime="possible", pods=pods)
-    manner = "the new one is ready before the old one goes" if pods == 1 else "one by one, a new one first"
-    return _Effect(why=f"{cause}{words} of {row.name} restart{'s' if pods == 1 else ''}: {manner}", pods=pods)
+    manner = (
+        "restarts: the new one is ready before the old one goes" if pods == 1 else "restart one by one, a new one first"
+    )
+    return _Effect(why=f"{cause}{words} {manner}", pods=pods)
 
 
 def _scaled(row: ResourceRow) -> Iterator[_Effect]:

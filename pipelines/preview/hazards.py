@@ -102,8 +102,10 @@ def _findings(report: Report, *, is_blocking: bool) -> list[PolicyFinding]:
 def _finding_item(finding: PolicyFinding) -> Item:
     where = code(place(finding.file, finding.line, finding.column))
     path = f" at {code(finding.path)}" if finding.path else ""
+    detail = f": {prose(finding.detail)}" if finding.detail else ""
+    # A title says what ought to be: without "not met" it reads as if it were so.
     return Item(
-        f"- **{finding.severity}** {code(finding.environment)} {where}{path}: {prose(finding.title)} "
+        f"- **{finding.severity}** {code(finding.environment)} {where}{path}: not met: {prose(finding.title)}{detail} "
         f"({code(finding.resource)}) — {prose(finding.fix)} ({code(finding.check)}){_waiver(finding)}\n"
     )
 

@@ -70,11 +70,11 @@ def _start(report: Report) -> str:
 
 def _end(report: Report) -> str:
     tools = ", ".join(f"{prose(tool.name[:40])} {prose(tool.version[:40])}" for tool in report.tools[:_MOST_TOOLS])
-    facts = [f"merge result {code(report.merged[:12])}"]
+    facts = [f"merge result {code(report.merged[:12])}"] if report.merged != report.head else []
     if report.policies_commit:
         facts.append(f"policies of {code(report.policies_commit[:12])}")
     facts += [tools] if tools else []
-    return f"\n<sub>{' · '.join(facts)}</sub>\n"
+    return f"\n<sub>{' · '.join(facts)}</sub>\n" if facts else ""
 
 
 def _whole(artifact_url: str) -> str:

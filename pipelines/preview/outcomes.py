@@ -77,10 +77,11 @@ def disruption_section(report: Report, room: Room) -> Section:
 
 def _disruption_item(environment: str, found: Disruption, units: Sequence[str], room: Room) -> Item:
     volumes = f"{counted(found.volumes_replaced, 'volume')} replaced; " if found.volumes_replaced else ""
-    each = " each" if len(units) > 1 and found.pods_restarted else ""
+    each = " each" if len(units) > 1 else ""
+    pods = f"{found.pods_restarted:,}{each}" if found.pods_restarted else ""
     return Item(
         f"| {code(environment)} | {codes(units, room.names)} | {_DOWNTIME[found.downtime]} "
-        f"| {found.pods_restarted:,}{each} | {volumes}{prose(found.why)} |\n",
+        f"| {pods} | {volumes}{prose(found.why)} |\n",
         weight=len(units),
     )
 

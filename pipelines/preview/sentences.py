@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import groupby
 from typing import Literal
 
@@ -77,8 +77,14 @@ def title(report: Report) -> str:
         return _TITLES[report.verdict]
     rows = [row for one in report.environments for row in one.resources]
     if any(row.is_dangerous for row in rows):
-        return "⚠️ deletes or replaces what exists"
+        return f"⚠️ {' or '.join(verbs_of_danger(rows))} what exists"
     return _TITLES["ok"] if len(unaffected(report)) < len(report.environments) else "✅ nothing changes"
+
+
+def verbs_of_danger(rows: Iterable[ResourceRow]) -> list[str]:
+    """``deletes``, ``replaces`` or both, as it happens to ``rows``."""
+    actions = {row.action for row in rows if row.is_dangerous}
+    return [verb for action, verb in _VERBS.items() if action in actions]
 
 
 def effects(counts: Mapping[Action, int], noun: str = "object") -> str:

@@ -19,6 +19,7 @@ from typing import Any
 
 import pytest
 
+from scripts.toolchain import bin_folder
 from tests.delivery.delivery import Delivery
 from tests.github_workflows.runner import Event, JobResult, run_job
 from tests.support.github_server import GitHubServer
@@ -56,8 +57,9 @@ class Hosted:
     async def run(self, workflow: str, job: str, *, event: Event, folder: Path, **more: Any) -> JobResult:
         """Run a job; it must succeed, and tell no secret."""
         environ = {
-            "PATH": os.pathsep.join([sysconfig.get_path("scripts"), os.environ["PATH"]]),
-            "HOME": os.environ["HOME"],  # where the cache of external programs lies, as after `setup-adx`
+            # What `setup-adx` leaves: `adx` and the programs on PATH, checkov in the cache of the user.
+            "PATH": os.pathsep.join([sysconfig.get_path("scripts"), str(bin_folder()), os.environ["PATH"]]),
+            "HOME": os.environ["HOME"],
             "GITHUB_API_URL": self.server.url,
         }
         settings = {**{name: self.delivery.environ[name] for name in VARIABLES}, **self.secrets}
@@ -150,7 +152,7 @@ async def test_the_jobs_of_a_pull_request_judge_it_preview_it_and_keep_one_comme
     assert "## ADX preview: ✅ nothing speaks against it" in text
     assert len(digest) == 12
     assert f"plan `{digest}" in text
-    assert '`service.version` `"v1.2.3"` → `"v1.3.0"`' in text
+    assert '`service.version` `"v1.2.0"` → `"v1.3.0"`' in text
     assert status["target_url"] == RUN_PAGE
     assert (folder / "preview.md").read_text("utf-8").startswith("## ADX preview")
 

@@ -123,12 +123,15 @@ def run_job(
     matrix: Mapping[str, str] | None = None,
     needs: Mapping[str, JobResult] | None = None,
     inputs: Mapping[str, str] | None = None,
+    settings: Mapping[str, str] | None = None,
 ) -> JobResult:
     """Run ``job`` of ``workflow`` in ``folder``.
 
     ``environ`` is all that the steps see beside what GitHub sets: it needs a
-    PATH with ``adx``. ``secrets.NAME`` and ``vars.NAME`` are looked up in it,
-    and so is the token (GITHUB_TOKEN). ``GITHUB_API_URL`` of it is kept.
+    PATH with ``adx``. ``GITHUB_API_URL`` of it is kept. ``settings`` are the
+    secrets and variables (``secrets.NAME``, ``vars.NAME``) and the token
+    (GITHUB_TOKEN), which reach a step only where the workflow says so; without
+    them they are looked up in ``environ``.
     """
     document = load(workflow)
     definition = document["jobs"][job]
@@ -143,6 +146,7 @@ def run_job(
             matrix=matrix,
             needs=needs,
             inputs=inputs,
+            settings=environ if settings is None else settings,
         )
         needed = [result.conclusion for result in (needs or {}).values()]
         status: Status = "success" if all(result == "success" for result in needed) else "failure"
@@ -176,9 +180,10 @@ def _scope(
     matrix: Mapping[str, str] | None,
     needs: Mapping[str, JobResult] | None,
     inputs: Mapping[str, str] | None,
+    settings: Mapping[str, str],
 ) -> _Scope:
     contexts: dict[str, Any] = {
-        "github": _github(event, environ),
+        "github": _github(event, settings.get("GITHUB_TOKEN", "")),
         "inputs": dict(inputs or {}),
         "matrix": dict(matrix or {}),
         "needs": {
@@ -186,8 +191,8 @@ def _scope(
             for name, result in (needs or {}).items()
         },
         "runner": {"os": "Linux", "arch": "X64", "temp": str(temp)},
-        "secrets": environ,
-        "vars": environ,
+        "secrets": settings,
+        "vars": settings,
         "steps": {},
         "env": {},
     }
@@ -198,7 +203,7 @@ def _scope(
     return _Scope(contexts, variables, folder, temp, shell)
 
 
-def _github(event: Event, environ: Mapping[str, str]) -> dict[str, Any]:
+def _github(event: Event, token: str) -> dict[str, Any]:
     return {
         "event_name": event.name,
         "event": event.payload,
@@ -206,7 +211,7 @@ def _github(event: Event, environ: Mapping[str, str]) -> dict[str, Any]:
         "ref": event.ref,
         "repository": event.repository,
         "actor": event.actor,
-        "token": environ.get("GITHUB_TOKEN", ""),
+        "token": token,
         "server_url": "https://github.com",
         "run_id": "1",
     }

@@ -1,7 +1,8 @@
 """Each job's steps, run here as they are written, with the real `adx`.
 
 What a job does where everything answers is tested with the local stack and a
-GitHub server elsewhere; here nothing answers, which no job may take for a pass.
+GitHub server in tests/delivery/test_workflow_jobs.py; here nothing answers,
+which no job may take for a pass.
 """
 
 from __future__ import annotations

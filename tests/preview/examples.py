@@ -76,7 +76,7 @@ def finding(**changes: Any) -> PolicyFinding:
     """A finding at the image of the cart."""
     made = PolicyFinding(
         check="ADX_K8S_1",
-        title="The image has no fixed version",
+        title="Images are named by a digest or by a tag that stays",
         severity="high",
         environment="staging",
         unit="service/cart",
@@ -169,7 +169,9 @@ def unreachable() -> Report:
 
 
 def blocked() -> Report:
-    lesser = finding(check="CKV_K8S_8", title="No liveness probe", severity="low", is_blocking=False, line=9, column=5)
+    lesser = finding(
+        check="CKV_K8S_8", title="Containers have a liveness probe", severity="low", is_blocking=False, line=9, column=5
+    )
     return report(changed(shop(cart=service_spec(version="latest")), findings=(lesser, finding())))
 
 
@@ -181,7 +183,7 @@ def waiver_expired() -> Report:
             shop(cart=service_spec(version="latest")),
             findings=(
                 finding(waiver=waiver, is_waiver_expired=True),
-                finding(check="CKV_K8S_8", title="No liveness probe", is_blocking=False, waiver=held),
+                finding(check="CKV_K8S_8", title="Containers have a liveness probe", is_blocking=False, waiver=held),
             ),
         )
     )
