@@ -86,5 +86,11 @@ def _status_writer(invocation: Invocation) -> StatusWriter:
 
 
 def _environ(invocation: Invocation) -> dict[str, str]:
-    """The settings, and around them what CI and the machine set: the PATH, proxies, the hosting's token."""
-    return {**os.environ, **invocation.settings.values}
+    """The settings, and around them what CI and the machine set: the PATH, proxies, the hosting's token.
+
+    A workflow sets what it does not know to nothing, which must not hide a default.
+    """
+    from pipelines.toolchain import with_toolchain
+
+    around = {name: value for name, value in os.environ.items() if value}
+    return with_toolchain({**around, **invocation.settings.values})

@@ -51,7 +51,10 @@ async def run_preview(invocation: Invocation, request: PreviewRequest) -> Report
         reporter.started(f"preview/{name}")
     with reporter.failing_all(f"preview/{name}" for name in names):
         question = PolicyQuestion(change, tuple(names))
-        gatherer = Gatherer(change, with_toolchain(invocation.settings.values), invocation.output.say)
+        # What logs into a cloud, and proxies, are no settings of ADX; a workflow sets what it does not know to nothing.
+        around = {name: value for name, value in os.environ.items() if value}
+        environ = with_toolchain({**around, **invocation.settings.values})
+        gatherer = Gatherer(change, environ, invocation.output.say)
         previews, policies = await gatherer.preview(names, lambda: answer(question, invocation.output.say))
         report = _report(change, request, previews, policies)
         if request.is_recorded:

@@ -19,7 +19,6 @@ from typing import Any
 
 import pytest
 
-from scripts.toolchain import bin_folder
 from tests.delivery.delivery import Delivery
 from tests.github_workflows.runner import Event, JobResult, run_job
 from tests.support.github_server import GitHubServer
@@ -57,9 +56,9 @@ class Hosted:
     async def run(self, workflow: str, job: str, *, event: Event, folder: Path, **more: Any) -> JobResult:
         """Run a job; it must succeed, and tell no secret."""
         environ = {
-            # What `setup-adx` leaves: `adx` and the programs on PATH, checkov in the cache of the user.
-            "PATH": os.pathsep.join([sysconfig.get_path("scripts"), str(bin_folder()), os.environ["PATH"]]),
-            "HOME": os.environ["HOME"],
+            # What `setup-adx` leaves: `adx` on PATH, all other programs in the cache of the user.
+            "PATH": os.pathsep.join([sysconfig.get_path("scripts"), os.environ["PATH"]]),
+            **{name: os.environ[name] for name in ("HOME", "ADX_CACHE_DIR") if name in os.environ},
             "GITHUB_API_URL": self.server.url,
         }
         settings = {**{name: self.delivery.environ[name] for name in VARIABLES}, **self.secrets}
