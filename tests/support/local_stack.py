@@ -13,15 +13,20 @@ import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
 
 import hypothesis
 import psycopg
+import pymysql
 import pytest
 from psycopg import sql
 
+from scripts.errors import ToolchainError
 from scripts.stack import Home, Stack
-from scripts.stack.parts import postgres, s3, vault
+from scripts.stack.parts import mariadb, postgres, s3, vault
 from scripts.toolchain import Toolchain
+from scripts.toolchain.servers import MARIADB_NEXT_STEP, mariadb_program
 from tests.support import test_run
 
 _FOLDER = pytest.StashKey[Path]()
@@ -118,9 +123,51 @@ def vault_server(pytestconfig: pytest.Config) -> VaultServer:
     )
 
 
-def _optional_part(config: pytest.Config, name: str, *, tool: str) -> dict[str, str]:
+@pytest.fixture(scope="session")
+def redis_url(pytestconfig: pytest.Config) -> str:
+    """A real Redis, started on first need; tests share it, so each chooses a prefix of its own."""
+    return _optional_part(pytestconfig, "redis")["ADX_REDIS_URL"]
+
+
+@pytest.fixture(scope="session")
+def mariadb_root_url(pytestconfig: pytest.Config) -> str:
+    """A real MariaDB, started on first need: ``mysql://root:…`` of a database that is not to be used."""
+    if not os.environ.get("CI") and not _has_mariadb():
+        pytest.skip(f"MariaDB is not there; {MARIADB_NEXT_STEP}")
+    _optional_part(pytestconfig, "mariadb")
+    stack = Stack(pytestconfig.stash[_FOLDER] / "mariadb")
+    return mariadb.root_url(Home(stack.home), stack.port("mariadb", "sql"))
+
+
+@pytest.fixture
+def mariadb_url(mariadb_root_url: str) -> Iterator[str]:
+    """``mysql://user:password@host:port/database`` of an empty database of this test's own, as root."""
+    server = urlsplit(mariadb_root_url)
+    name = f"test_{uuid.uuid4().hex}"
+    with _mariadb(mariadb_root_url) as connection, connection.cursor() as cursor:
+        cursor.execute(f"CREATE DATABASE {name} CHARACTER SET utf8mb4 COLLATE utf8mb4_bin")
+    yield server._replace(path=f"/{name}").geturl()
+    with _mariadb(mariadb_root_url) as connection, connection.cursor() as cursor:
+        cursor.execute(f"DROP DATABASE IF EXISTS {name}")
+
+
+def _mariadb(url: str) -> pymysql.Connection[Any]:
+    parts = urlsplit(url)
+    return pymysql.connect(host=parts.hostname, port=parts.port, user=parts.username, password=parts.password or "")
+
+
+def _has_mariadb() -> bool:
+    try:
+        mariadb_program("mariadbd")
+    except ToolchainError:
+        return False
+    return True
+
+
+def _optional_part(config: pytest.Config, name: str, *, tool: str = "") -> dict[str, str]:
     """Start one optional part in a home of its own, so that the main stack's settings stay as they are."""
-    _require_tools(tool)
+    if tool:
+        _require_tools(tool)
     stack = Stack(config.stash[_FOLDER] / name)
     stack.up([name])
     return stack.environment()

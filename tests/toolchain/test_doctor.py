@@ -9,7 +9,7 @@ from scripts.toolchain import Toolchain, doctor
 from scripts.toolchain.python_tools import PYTHON_TOOLS
 from scripts.toolchain.recipe import names
 
-_FROM_ELSEWHERE = {"python", "git", "go", "temporal", "temporal-test-server", "postgresql"}
+_FROM_ELSEWHERE = {"python", "git", "go", "temporal", "temporal-test-server", "postgresql", "redis", "mariadb"}
 
 
 def test_every_tool_has_a_row() -> None:
