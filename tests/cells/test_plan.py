@@ -170,6 +170,17 @@ def test_a_unit_is_delivered_when_exactly_its_objects_are_there_in_its_version()
     assert unverified({unit.id: unit}, [*leaving, *objects[1:]])[unit.id].endswith("is not what was declared")
 
 
+@pytest.mark.parametrize("position", range(1, len(render_unit(tenant_unit(ENVIRONMENT)))))
+def test_every_object_in_the_namespace_is_compared_by_its_content(position: int) -> None:
+    """One that still says what it said before is noticed, although the namespace is new already."""
+    unit = tenant_unit(ENVIRONMENT)
+    objects = live(unit)
+    labels = objects[position]["metadata"]["labels"]  # type: ignore[index] # as the API server gives it
+    labels["adx/content"] = "0" * 12
+
+    assert unverified({unit.id: unit}, objects)[unit.id].endswith("is not what was declared")
+
+
 def test_a_removed_unit_is_delivered_when_nothing_of_it_is_left() -> None:
     """Also a namespace that is still being emptied is something."""
     unit = tenant_unit(ENVIRONMENT)

@@ -45,13 +45,16 @@ def test_every_object_says_whose_it_is():
     """Recommended labels, and those by which ADX finds a unit's objects again."""
     expected = {
         "app.kubernetes.io/name", "app.kubernetes.io/instance", "app.kubernetes.io/managed-by",
-        "app.kubernetes.io/part-of", "app.kubernetes.io/version", "app.kubernetes.io/component",
-        "adx/environment", "adx/unit", "adx/unit-kind", "adx/owner", "adx/commit",
+        "app.kubernetes.io/part-of", "app.kubernetes.io/component",
+        "adx/environment", "adx/unit", "adx/unit-kind", "adx/owner",
     }  # fmt: skip
+    revision = {"app.kubernetes.io/version", "adx/commit"}
 
     for body in render(desired_state("test")):
         labels = body["metadata"]["labels"]
         assert expected <= labels.keys()
+        is_in_tenant = labels["adx/unit-kind"] == "tenant" and body["kind"] != "Namespace"
+        assert ({"adx/content"} if is_in_tenant else revision) == labels.keys() & {*revision, "adx/content"}
         assert all(label_value(value) == value for value in labels.values())
 
 

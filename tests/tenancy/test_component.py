@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from infra.render import render_unit
 from policies.desired_state import Unit
@@ -97,3 +98,24 @@ def test_defaults_of_a_small_tenant_fit_into_its_quota():
 def test_pods_of_the_tenant_are_held_to_the_restricted_level():
     """Privileged pods, host paths and host networks are refused by the API server."""
     assert render_unit(tenant_unit())[0]["metadata"]["labels"]["pod-security.kubernetes.io/enforce"] == "restricted"
+
+
+def test_a_change_of_a_tenant_touches_its_namespace_and_what_differs():
+    """Objects that say the same as before stay byte for byte as they are, whatever commit brought the change."""
+    before = tenant_unit()
+    more_pods = replace(before.inputs.resource_limits, pods=before.inputs.resource_limits.pods + 1)
+    after = replace(before, inputs=replace(before.inputs, resource_limits=more_pods), commit="b" * 40)
+
+    changed = [new["kind"] for old, new in zip(render_unit(before), render_unit(after), strict=True) if old != new]
+
+    assert changed == ["Namespace", "ResourceQuota"]
+
+
+def test_the_content_label_says_that_an_object_differs():
+    """Anything that is declared of an object changes it; what it says is not part of itself."""
+    before = tenant_unit()
+    later = replace(before, commit="b" * 40)
+    labels = [body["metadata"]["labels"].get("adx/content", "") for body in render_unit(before)]
+
+    assert labels == [body["metadata"]["labels"].get("adx/content", "") for body in render_unit(later)]
+    assert len(set(labels)) == len(labels)

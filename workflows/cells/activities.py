@@ -15,6 +15,7 @@ from policies.desired_state import DesiredState, Unit, digest_of
 from workflows.bodies import SnapshotManifest
 from workflows.cells.models import CellRequest, CellResult, UnitResult
 from workflows.cells.plan import cell_inputs, failures_by_unit, unverified
+from workflows.clients.kubernetes.cluster import ALL_KINDS
 from workflows.clients.kubernetes.normalise import digests_by_unit, unit_of
 from workflows.infrastructure.activities import FENCE_INTERVAL_SECONDS, cancelled_when, repair_stack, telling
 from workflows.infrastructure.plan import differing_objects
@@ -179,11 +180,12 @@ class CellActivities:
         return {}
 
     async def _live(self, cell: _Cell, wanted: set[str]) -> list[dict[str, object]]:
-        """The live objects of ``wanted``."""
+        """The live objects of ``wanted``: looked for where units of these kinds have any."""
         environment = cell.request.lease.environment
+        kinds = TENANT_KINDS if all(unit.startswith("tenant/") for unit in wanted) else ALL_KINDS
         labels = ",".join(sorted(unit.replace("/", ".") for unit in wanted))
         selector = f"app.kubernetes.io/managed-by=adx,adx/environment={environment},adx/unit in ({labels})"
-        return [item for item in await self._runtime.cluster.live_objects(selector, TENANT_KINDS) if unit_of(item)]
+        return [item for item in await self._runtime.cluster.live_objects(selector, kinds) if unit_of(item)]
 
     async def _record(self, cell: _Cell, results: list[UnitResult]) -> None:
         lease = cell.request.lease

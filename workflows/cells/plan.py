@@ -8,18 +8,19 @@ import msgspec
 
 from infra.engine.events import unit_of
 from infra.errors import Diagnostic
+from infra.metadata import CONTENT_LABEL, VERSION_LABEL
 from infra.render import render_unit
 from policies.desired_state import DesiredState, Unit
-from policies.findings import tenant_file
+from policies.findings import environment_file, tenant_file
 from policies.placement import part_of, stack_of
 from workflows.clients.kubernetes.normalise import object_id
 from workflows.errors import RolloutRefused
 
 LONGEST_REASON = 400
-VERSION_LABEL = "app.kubernetes.io/version"
 # In place of a blob id: the declaration of a unit that lags behind counts as not read, so that the next resolution
 # cannot take the unit for settled.
 NEVER_READ = "0" * 40
+Revision = tuple[str, str]
 
 
 def mixed(base: DesiredState | None, desired: DesiredState, renewed: Collection[str]) -> DesiredState:
@@ -31,8 +32,14 @@ def mixed(base: DesiredState | None, desired: DesiredState, renewed: Collection[
     return msgspec.structs.replace(
         desired,
         units=tuple(chosen[id_] for id_ in sorted(chosen)),
-        sources=desired.sources | {tenant_path(id_): NEVER_READ for id_ in behind if id_.startswith("tenant/")},
+        sources=desired.sources | {_path(id_, desired.environment): NEVER_READ for id_ in behind},
     )
+
+
+def _path(unit_id: str, environment: str) -> str:
+    """A declaration of the unit that a resolution reads again as soon as it looks different."""
+    is_tenant = unit_id.startswith("tenant/")
+    return tenant_path(unit_id) if is_tenant else environment_file(environment, "services")
 
 
 def _digest(units: Mapping[str, Unit], id_: str) -> str:
@@ -90,28 +97,32 @@ def failures_by_unit(diagnostics: Iterable[Diagnostic], units: Collection[str]) 
 def unverified(units: Mapping[str, Unit | None], live: Iterable[Mapping[str, object]]) -> dict[str, str]:
     """Why the cluster does not hold what is declared, for those of ``units`` (None: to be gone) where that is so.
 
-    Every rendered object must be there, named after the unit's inputs, and
-    nothing else of the unit may be.
+    Every rendered object must be there with the label that names its content
+    (the namespace: the unit's inputs), and nothing else of the unit may be.
     """
-    versions: dict[str, dict[str, tuple[str, bool]]] = {}
+    found: dict[str, dict[str, tuple[Revision, bool]]] = {}
     for item in live:
         metadata: dict[str, dict[str, str]] = item["metadata"]  # type: ignore[assignment] # as the API server gives it
         labels = metadata.get("labels") or {}
         unit = labels.get("adx/unit", "").replace(".", "/", 1)
         is_going = "deletionTimestamp" in metadata
-        versions.setdefault(unit, {})[object_id(item)] = (labels.get(VERSION_LABEL, ""), is_going)
-    reasons = {id_: _reason(unit, versions.get(id_, {})) for id_, unit in units.items()}
+        found.setdefault(unit, {})[object_id(item)] = (_revision(labels), is_going)
+    reasons = {id_: _reason(unit, found.get(id_, {})) for id_, unit in units.items()}
     return {id_: reason for id_, reason in reasons.items() if reason}
 
 
-def _reason(unit: Unit | None, found: Mapping[str, tuple[str, bool]]) -> str:
+def _revision(labels: Mapping[str, str]) -> Revision:
+    """What an object says of its version: exactly one of the two is given."""
+    return labels.get(VERSION_LABEL, ""), labels.get(CONTENT_LABEL, "")
+
+
+def _reason(unit: Unit | None, found: Mapping[str, tuple[Revision, bool]]) -> str:
     if unit is None:
         return f"{len(found)} object(s) are still there, {min(found)} among them" if found else ""
-    expected = {object_id(body) for body in render_unit(unit)}
-    if missing := sorted(expected - found.keys()):
+    expected = {object_id(body): _revision(body["metadata"]["labels"]) for body in render_unit(unit)}
+    if missing := sorted(expected.keys() - found.keys()):
         return f"{missing[0]} is missing"
-    if more := sorted(found.keys() - expected):
+    if more := sorted(found.keys() - expected.keys()):
         return f"{more[0]} is still there"
-    version = unit.digest[:12]
-    stale = sorted(name for name, (label, is_going) in found.items() if label != version or is_going)
+    stale = sorted(name for name, (revision, is_going) in found.items() if revision != expected[name] or is_going)
     return f"{stale[0]} is not what was declared" if stale else ""
