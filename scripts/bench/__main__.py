@@ -21,7 +21,7 @@ import psutil
 from rich.console import Console
 from rich.table import Table
 
-from scripts.bench import readme
+from scripts.bench import fleet_plot, readme
 from scripts.bench.rows import Row
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -69,9 +69,11 @@ def _write(found: list[Row]) -> None:
     measured = {row["name"]: row for row in found}
     before = json.loads(RESULTS.read_text())["results"] if RESULTS.exists() else []
     merged = {row["name"]: row for row in before} | measured
-    document = {"commit": _commit(), "machine": _machine(), "results": [merged[name] for name in sorted(merged)]}
+    results = [merged[name] for name in sorted(merged)]
+    document = {"commit": _commit(), "machine": _machine(), "results": results}
     RESULTS.parent.mkdir(parents=True, exist_ok=True)
     RESULTS.write_text(json.dumps(document, indent=2) + "\n")
+    fleet_plot.write(results, RESULTS.with_name("fleet.svg"))
     Console().print(f"written to {RESULTS.relative_to(ROOT)}")
 
 

@@ -2,7 +2,8 @@
 
 Beside it, in the same run on the same control plane: ``kubectl apply
 --server-side`` of the same objects, which is the floor (it neither snapshots
-nor verifies nor could restore). A rollout is timed from the submission to its recorded end.
+nor verifies nor could restore), and for 100 tenants ``pulumi up`` of one stack with all of them (more would take
+hours). A rollout is timed from the submission to its recorded end.
 
 Takes about half an hour for everything; ``ONLY=fleet.100`` takes five minutes.
 """
@@ -26,10 +27,12 @@ import msgspec
 import psutil
 import yaml
 
+from infra.engine import EngineSettings
 from infra.render import render
 from policies.desired_state import DesiredState
 from policies.git_tree import GitTree
 from policies.incremental import resolve_commit
+from scripts.bench.bare_pulumi import BarePulumi
 from scripts.bench.bench_engine import running_stack
 from scripts.bench.bench_rollout import start_worker, timed_rollout
 from scripts.bench.fleet_repository import FleetRepository
@@ -40,6 +43,7 @@ from workflows.connection import connect
 
 SIZES = {10: 0.0, 100: 20.0, 500: 122.0, 1000: 256.0}
 CHANGES_OF_ONE = 5
+MOST_FOR_BARE_PULUMI = 100
 MEMORY_LIMIT_MB = 1500.0
 
 
@@ -53,12 +57,17 @@ class Measured:
     one: list[float] = field(default_factory=list)
     kubectl_first: float = 0.0
     kubectl_all: float = 0.0
+    bare_first: float = 0.0
+    bare_all: float = 0.0
     peak_mb: float = 0.0
+
+
+WHAT = ("first", "all", "one", "nothing", "memory", "pulumi_first", "pulumi_all")
 
 
 def names_of(size: int) -> dict[str, str]:
     """The names of the rows of one size."""
-    return {what: f"fleet.{size}.{what}" for what in ("first", "all", "one", "nothing", "memory")}
+    return {what: f"fleet.{size}.{what}" for what in WHAT}
 
 
 def rows(only: str) -> list[Row]:
@@ -86,6 +95,9 @@ def _rows(found: dict[int, Measured]) -> Iterator[Row]:
             yield paired(names["all"], pair, "s", "kubectl apply --server-side", 2)
             yield absolute(names["nothing"], [measured.nothing], "s", limit)
             yield absolute(names["memory"], [measured.peak_mb], "MB", MEMORY_LIMIT_MB)
+        if measured.bare_first:
+            yield paired(names["pulumi_first"], [(measured.first, measured.bare_first)], "s", "pulumi up, one stack", 1)
+            yield paired(names["pulumi_all"], [(measured.all, measured.bare_all)], "s", "pulumi up, one stack", 1)
         smallest = found.get(10)
         if smallest is not None and size > 10:
             pairs = list(zip(measured.one, smallest.one, strict=True))
@@ -109,6 +121,8 @@ async def _measure(environ: dict[str, str], folder: Path, size: int) -> Measured
             measured = await _deliveries(environ, repository)
         measured.peak_mb = peak.megabytes
         await asyncio.to_thread(_floor, environ, folder, repository, measured)
+        if 10 < size <= MOST_FOR_BARE_PULUMI:
+            await asyncio.to_thread(_bare, environ, folder, measured, size)
     finally:
         worker.terminate()
         await asyncio.to_thread(worker.wait)
@@ -132,6 +146,20 @@ async def _deliveries(environ: dict[str, str], repository: FleetRepository) -> M
     (repository.work / "README.md").write_text("nothing that is delivered\n")
     measured.nothing = await timed("nothing")
     return measured
+
+
+def _bare(environ: dict[str, str], folder: Path, measured: Measured, size: int) -> None:
+    """The same tenants under another environment's name, as one stack, by ``pulumi up`` as a person would type it."""
+    (folder / "bare").mkdir()
+    repository = FleetRepository(folder / "bare", f"b{uuid.uuid4().hex[:6]}", size)
+    pulumi = BarePulumi(EngineSettings.from_environment(environ), environ, folder, repository.environment)
+    seconds = []
+    for pods in (5, 6):
+        repository.declare(pods)
+        repository.push(f"{pods} pods")
+        state = resolve_commit(GitTree.open(repository.work, "HEAD"), repository.environment, None)
+        seconds.append(pulumi.timed(state, "up", "--yes", "--skip-preview"))
+    measured.bare_first, measured.bare_all = seconds
 
 
 def _floor(environ: dict[str, str], folder: Path, repository: FleetRepository, measured: Measured) -> None:
