@@ -13,7 +13,7 @@ import yaml
 
 from scripts.bench.tenant_repository import commit, git, tenant_name
 
-TENANTS_PER_CELL = 25
+TENANTS_PER_CELL = 16
 SERVICE = {
     "name": "frontend",
     "description": "The pages.",

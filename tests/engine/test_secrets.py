@@ -14,6 +14,7 @@ import yaml
 from infra.engine import Engine, EngineSettings, Progress
 from infra.engine.secrecy import REPLACEMENT, Scrubber, kubeconfig_secrets
 from infra.engine.state import decompress, stored_path
+from infra.engine.workspace import pulumi_home
 from infra.errors import PassphraseMissing, PulumiFailed
 from tests.support.desired import desired_state, service_spec, service_unit
 
@@ -157,3 +158,15 @@ def test_scrubbing_replaces_longer_secrets_first_and_leaves_short_ones():
     scrubbed = Scrubber(["hunter2-long-tail", "hunter2-long", "abc"]).scrub("hunter2-long-tail and abc")
 
     assert scrubbed == f"{REPLACEMENT} and abc"
+
+
+async def test_pulumi_keeps_no_log_of_its_own(settings: EngineSettings, environment: str, cluster: Any):
+    """Not even after an earlier version let it: its logs hold the properties of every resource."""
+    logs = pulumi_home(settings) / "logs"
+    logs.mkdir(parents=True)
+    (logs / "earlier.log").write_text("properties")
+
+    await Engine(settings, environment).preview(desired_state(environment))
+
+    assert logs.is_file()
+    assert "keeps none" in logs.read_text()
