@@ -47,7 +47,7 @@ test: tools ## all tests, on real parts
 bench: tools ## measure, print a table, write docs/benchmarks/results.json
 	@$(BIN)/python -m scripts.bench $(if $(ONLY),--only $(ONLY))
 
-demo: setup ## the main job in one terminal: a good merge delivered, a bad one restored
+demo: setup ## the main job in one terminal: delivered, restored, and one tenant restored alone
 	@$(BIN)/python -m scripts.demo
 
 stop: setup ## end the local stack

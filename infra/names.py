@@ -52,5 +52,11 @@ def configuration_map_name(service: str) -> str:
     return object_name(service, "configuration")
 
 
+def sealed_map_name(service: str) -> str:
+    """The ConfigMap that holds the secrets of ``service`` in their forms in Git, which only Vault opens."""
+    return object_name(service, "sealed")
+
+
+SEALED_DOCUMENT = "sealed.json"
 FLAGS_MAP_NAME = "feature-flags"
 OVERRIDES_MAP_NAME = "tenant-overrides"

@@ -1,4 +1,4 @@
-"""Follows one submission through its environment until it is settled. Pure: looks in, events out.
+"""Follows one submission, or one rollout, through its environment until it is settled. Pure: looks in, events out.
 
 A submission can end in ways other than a rollout of its own: coalesced with a
 newer commit (then that rollout is followed), found to be delivered already,
@@ -8,14 +8,18 @@ or left in the queue of a frozen environment.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import TYPE_CHECKING
 
 from pipelines.exit_codes import ExitCode
-from pipelines.screens.watch import StepEvent, events
+from pipelines.screens.watch import StepEvent, events, fleet_event
+from pipelines.watching.changes import Look, changes
+from pipelines.watching.pace import PaceMeter
+from pipelines.watching.view import FleetView, view_of
+from workflows.fleet.durable import FleetStatus
 from workflows.models import StepProgress
-from workflows.rollout.models import EnvironmentStatus, RolloutKind, RolloutStatus
+from workflows.rollout.models import TENANTS_STEP, EnvironmentStatus, RolloutKind, RolloutStatus
 
 if TYPE_CHECKING:  # workflows.client imports temporalio
     from workflows.client import LiveStatus
@@ -45,7 +49,10 @@ class Follower:
     restore_steps: Sequence[StepProgress] = ()
     line: str = ""
     frozen_reason: str = ""
+    waves: FleetStatus | None = field(default=None, repr=False)
     _idle_looks: int = field(default=0, repr=False)
+    _fleet: Look | None = field(default=None, repr=False)
+    _meter: PaceMeter = field(default_factory=PaceMeter, repr=False)
 
     def look(self, live: LiveStatus, now: datetime) -> list[StepEvent]:
         """Take in how the environment stands; what has happened to the followed rollout since the last look."""
@@ -54,6 +61,19 @@ class Follower:
         happened = self._take_in(live, now) if self._is_of_interest(live.rollout) else []
         self.is_ended = self._has_ended(status)
         return happened
+
+    def wants_waves(self, rollout: RolloutStatus | None) -> bool:
+        """Whether this rollout has come to its tenants, and how their waves ended is not known yet."""
+        if rollout is None or not self._is_of_interest(rollout):
+            return False
+        is_known = self.rollout is not None and self.rollout.rollout_id == rollout.rollout_id
+        if is_known and self._fleet is not None and self._fleet.state.outcome is not None:
+            return False
+        return any(step.name == TENANTS_STEP and step.started_at for step in rollout.steps)
+
+    def fleet(self, now: datetime) -> FleetView | None:
+        """The waves as they stand at ``now``; None where there are none, or none yet."""
+        return view_of(self.waves, self._meter, now) if self.waves is not None else None
 
     @property
     def exit_code(self) -> ExitCode:
@@ -78,7 +98,21 @@ class Follower:
         # The steps of a restore are only told while it runs: the last known ones stay on the screen.
         self.restore_steps = live.restore_steps or restore_before
         self.rollout = live.rollout
-        return events(before if is_same else None, live.rollout, restore_before, self.restore_steps, now=now)
+        if not is_same:
+            self.waves, self._fleet, self._meter = None, None, PaceMeter()
+        steps = events(before if is_same else None, live.rollout, restore_before, self.restore_steps, now=now)
+        waves = self._take_in_waves(live.fleet, live.rollout, now)
+        return _in_order(steps, waves)
+
+    def _take_in_waves(self, status: FleetStatus | None, rollout: RolloutStatus, now: datetime) -> list[StepEvent]:
+        if status is None or status.state is None:
+            return []
+        self.waves = status
+        self._meter.look(status.state, now)
+        view = view_of(status, self._meter, now)
+        assert view is not None  # noqa: S101 - there is a state
+        before, self._fleet = self._fleet, Look(status.state, view)
+        return [fleet_event(rollout, change, now) for change in changes(before, self._fleet)]
 
     def _has_ended(self, status: EnvironmentStatus) -> bool:
         if status.current:
@@ -100,6 +134,33 @@ class Follower:
     def _is_wanted(self, commit: str, kind: RolloutKind) -> bool:
         # A rollback without a commit learns its commit later.
         return kind == self.kind and (commit == self.commit or (kind == "rollback" and not self.commit))
+
+
+def _in_order(steps: list[StepEvent], waves: list[StepEvent]) -> list[StepEvent]:
+    """What happened to the waves comes before the end of their step, and all that follows it."""
+    ends = (number for number, event in enumerate(steps) if event.step == TENANTS_STEP and event.status != "running")
+    place = next(ends, len(steps))
+    return [*steps[:place], *waves, *steps[place:]]
+
+
+@dataclass
+class RolloutFollower(Follower):
+    """Follows the rollout ``rollout_id``, which runs already, and nothing that comes after it."""
+
+    rollout_id: str = ""
+
+    def look(self, live: LiveStatus, now: datetime) -> list[StepEvent]:
+        """As of a submission; the end is found also when the next rollout has begun meanwhile."""
+        last = live.environment.last
+        if live.environment.current != self.rollout_id and last is not None and last.rollout_id == self.rollout_id:
+            live = replace(live, rollout=last)
+        return super().look(live, now)
+
+    def _is_of_interest(self, rollout: RolloutStatus | None) -> bool:
+        return rollout is not None and rollout.rollout_id == self.rollout_id
+
+    def _has_ended(self, status: EnvironmentStatus) -> bool:
+        return status.current != self.rollout_id
 
 
 def worst(codes: Sequence[ExitCode]) -> ExitCode:

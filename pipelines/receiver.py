@@ -8,10 +8,10 @@ a word, where now GitHub lists each of them as failed.
 from __future__ import annotations
 
 import asyncio
-import signal
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from pipelines.http.listening import stopped
 from pipelines.settings import Settings
 from pipelines.webhook import Receiver, application
 from policies.errors import AdxError
@@ -101,13 +101,6 @@ async def run_receiver(settings: Settings, *, listen: str, redactor: Redactor) -
             logs.logger().info(
                 "receiver ready", address=address, repository=receiver.repository, branch=receiver.branch
             )
-            await _stopped()
+            await stopped().wait()
     finally:
         await connections.ledger.close()
-
-
-async def _stopped() -> None:
-    event, loop = asyncio.Event(), asyncio.get_running_loop()
-    for signal_number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(signal_number, event.set)
-    await event.wait()

@@ -65,6 +65,8 @@ def told(follower: Follower) -> Told:
     if rollout.waiting_for_approval:
         who = ", ".join(rollout.approvers) or "anybody"
         return Told(status="pending", deployment="queued", description=f"waits for approval by {who}")
+    if rollout.held_until:
+        return Told(status="pending", deployment="queued", description=f"held: {rollout.held_why}")
     step = next((step.name for step in rollout.steps if step.status == "running"), "starting")
     doing = "restoring" if rollout.phase == "restoring" else step
     return Told(

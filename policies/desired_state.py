@@ -21,6 +21,7 @@ from msgspec import field
 from policies.configuration.spec import FlagSpec, Scalar
 from policies.declarations import Declarations, EnvironmentDeclarations
 from policies.errors import DeclarationError, Problem
+from policies.migrations.spec import DatabaseVersion, platform_versions, version_for
 from policies.normal_form import normal_flag, normal_network, normal_service, target_port
 from policies.services.spec import ServiceSpec
 from policies.spec import Spec
@@ -31,13 +32,14 @@ PLATFORM_UNIT = "platform"
 
 
 class PlatformInputs(Spec, tag="platform"):
-    """What all services and tenants of an environment share: its namespace and its flags."""
+    """What all services and tenants of an environment share: its namespace, its flags, its own databases."""
 
     environment: str
     region: str
     owner: str
     namespace: str
     flags: tuple[FlagSpec, ...]
+    migrations: tuple[DatabaseVersion, ...] = ()
 
 
 class ServiceInputs(Spec, tag="service"):
@@ -54,7 +56,7 @@ class TenantInputs(Spec, tag="tenant"):
     """One tenant in one environment, overrides applied.
 
     ``service_ports[service]`` are the container ports of each platform service
-    that the tenant may reach.
+    that the tenant may reach, ``migrations`` is the version of its schema.
     """
 
     environment: str
@@ -71,6 +73,7 @@ class TenantInputs(Spec, tag="tenant"):
     service_ports: dict[str, tuple[int, ...]]
     configuration: dict[str, dict[str, Scalar]]
     flags: dict[str, bool]
+    migrations: DatabaseVersion | None = None
 
 
 UnitInputs = PlatformInputs | ServiceInputs | TenantInputs
@@ -138,6 +141,7 @@ def platform_inputs(declared: EnvironmentDeclarations) -> PlatformInputs:
         owner=environment.owner,
         namespace=environment.namespace,
         flags=tuple(sorted(map(normal_flag, declared.flags.flags), key=lambda flag: flag.name)),
+        migrations=platform_versions(declared.migrations),
     )
 
 
@@ -176,6 +180,7 @@ def tenant_inputs(tenant: TenantSpec, declared: EnvironmentDeclarations) -> Tena
         service_ports=_service_ports(tenant.network, declared),
         configuration={service: values for service, values in overrides.configuration.items() if values},
         flags=overrides.flags,
+        migrations=version_for(tenant.database.engine, declared.migrations),
     )
 
 

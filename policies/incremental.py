@@ -17,6 +17,7 @@ from pathlib import Path
 import msgspec
 
 from policies import git_process, rules
+from policies.configuration.flags.spec import tenants_of
 from policies.declarations import Declarations
 from policies.desired_state import DesiredState, resolve, tenant_inputs, tenant_unit_id, unit_of
 from policies.errors import AdxError
@@ -70,7 +71,8 @@ def _resolve_fully(
 
 
 def _sources(entries: Mapping[str, Entry], layout: Layout) -> dict[str, str]:
-    return {POLICIES: policies_digest(), **{one.path: entries[one.path].oid for one in layout.declared}}
+    read = [*(one.path for one in layout.declared), *layout.scripts]
+    return {POLICIES: policies_digest(), **{path: entries[path].oid for path in read}}
 
 
 @cache
@@ -152,7 +154,7 @@ class _Increment:
         changed = declarations.tenants
         names = {name for tenant in changed.values() for name in namesakes(tenant, declarations.environments)}
         for declared in declarations.environments.values():
-            names.update(name for flag in declared.flags.flags for name in flag.tenants or ())
+            names.update(name for flag in declared.flags.flags for name in tenants_of(flag))
             names.update((declared.environment.rollout.fleet or FleetRules()).canaries)
         others = [one for one in self._declared.values() if one.kind == "tenant" and one.name not in changed]
         return [one.path for one, data in self._read(others) if one.name in names or _may_conflict(changed, data)]

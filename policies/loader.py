@@ -19,11 +19,13 @@ from policies.document_problems import located, problems_of_document
 from policies.errors import DeclarationError, Problem
 from policies.findings import RepositoryRule
 from policies.infrastructure.spec import EnvironmentSpec
+from policies.migrations.model import ScriptSet
+from policies.migrations.script_files import databases_of
 from policies.models import MODELS
 from policies.schemas import Kind, validator_for
 from policies.spec import Spec
 from policies.tree import Entry, Tree
-from policies.tree_layout import ENVIRONMENT_KINDS, Declared, declaration_at, layout_of, problem
+from policies.tree_layout import REQUIRED_KINDS, Declared, declaration_at, layout_of, problem
 from policies.yaml_reader import RefusedError, read
 from policies.yaml_text import MAX_FILE_BYTES
 
@@ -35,9 +37,10 @@ def load(tree: Tree) -> Declarations:
     layout = layout_of(tree.entries())
     specs = decide(tree, layout.declared)
     broken = [declared for declared in layout.declared if declared.path not in specs]
-    is_whole = not broken and not layout.problems
-    found = assemble(layout.declared, specs)
-    problems = [*layout.problems, *explain(tree, broken)]
+    databases, of_scripts = read_databases(tree, layout.scripts)
+    is_whole = not broken and not layout.problems and not of_scripts
+    found = assemble(layout.declared, specs, databases)
+    problems = [*layout.problems, *explain(tree, broken), *of_scripts]
     problems += _rule_problems(tree, found, are_environments_whole=_are_environments_whole(layout.problems, broken))
     if problems:
         raise DeclarationError(ordered(p for p in problems if is_whole or p.rule not in _REPOSITORY_RULES))
@@ -68,6 +71,17 @@ def load_documents(tree: Tree, paths: Sequence[str]) -> list[Spec]:
     if problems:
         raise DeclarationError(ordered(problems))
     return [specs[path] for path in paths]
+
+
+def read_databases(tree: Tree, paths: Sequence[str]) -> tuple[dict[str, ScriptSet], list[Problem]]:
+    """The scripts of every database in the files ``paths`` that nothing is wrong with, and everything that is wrong."""
+    if not paths:
+        return {}, []
+    small = {path: None for path in paths if _is_small(tree.entries()[path])}
+    what, fix = f"the file has more than {MAX_FILE_BYTES:,} bytes", "split it"
+    large = [problem(path, what, fix, "text.size") for path in paths if path not in small]
+    databases, problems = databases_of(dict(zip(small, tree.read_many(small), strict=True)))
+    return databases, [*large, *problems]
 
 
 def decide(tree: Tree, declared: Sequence[Declared]) -> dict[str, Spec]:
@@ -131,8 +145,10 @@ def _declared(path: str) -> Declared:
     return declared
 
 
-def assemble(declared: Iterable[Declared], specs: Mapping[str, Spec]) -> Declarations:
-    """What is whole: environments with their four documents, and tenants."""
+def assemble(
+    declared: Iterable[Declared], specs: Mapping[str, Spec], databases: Mapping[str, ScriptSet] | None = None
+) -> Declarations:
+    """What is whole: environments with the documents they must have, tenants, and databases."""
     documents: dict[str, dict[str, Spec]] = {}
     tenants: dict[str, Any] = {}
     for one in declared:
@@ -144,9 +160,9 @@ def assemble(declared: Iterable[Declared], specs: Mapping[str, Spec]) -> Declara
         else:
             documents.setdefault(one.name, {})[one.kind] = spec
     environments = {
-        name: _environment(found) for name, found in documents.items() if len(found) == len(ENVIRONMENT_KINDS)
+        name: _environment(found) for name, found in documents.items() if found.keys() >= set(REQUIRED_KINDS)
     }
-    return Declarations(environments=environments, tenants=tenants)
+    return Declarations(environments=environments, tenants=tenants, databases=dict(databases or {}))
 
 
 def _environment(documents: Mapping[str, Any]) -> EnvironmentDeclarations:
@@ -162,7 +178,7 @@ def _are_environments_whole(problems: Iterable[Problem], broken: Iterable[Declar
 
 def _rule_problems(tree: Tree, found: Declarations, *, are_environments_whole: bool) -> list[Problem]:
     """What the rules find in what could be read; nothing is said that a broken file may have caused."""
-    judged = found if are_environments_whole else Declarations(environments=found.environments, tenants={})
+    judged = found if are_environments_whole else msgspec.structs.replace(found, tenants={})
     return located(tree, rules.check(judged, _not_yet))
 
 

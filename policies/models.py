@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from policies.configuration.spec import ConfigurationSpec, FlagsSpec
 from policies.infrastructure.spec import EnvironmentSpec
+from policies.migrations.spec import MigrationsSpec
 from policies.schemas import Kind
 from policies.services.spec import ServicesSpec
 from policies.spec import Spec
@@ -16,5 +17,6 @@ MODELS: Mapping[Kind, type[Spec]] = {
     "services": ServicesSpec,
     "configuration": ConfigurationSpec,
     "flags": FlagsSpec,
+    "migrations": MigrationsSpec,
     "tenant": TenantSpec,
 }

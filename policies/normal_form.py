@@ -8,18 +8,14 @@ from __future__ import annotations
 
 import msgspec
 
-from policies.configuration.spec import FlagSpec
+from policies.configuration.flags.spec import FlagSpec, normal_decision
 from policies.services.spec import Port, ServiceSpec
 from policies.tenancy.spec import Network
 
 
 def normal_flag(flag: FlagSpec) -> FlagSpec:
-    """The flag with its lists sorted."""
-    return msgspec.structs.replace(
-        flag,
-        users=None if flag.users is None else tuple(sorted(flag.users)),
-        tenants=None if flag.tenants is None else tuple(sorted(flag.tenants)),
-    )
+    """The flag with its lists sorted, but for its rules and shares: their order decides."""
+    return normal_decision(flag)
 
 
 def normal_port(port: Port) -> Port:

@@ -14,6 +14,7 @@ from policies.declarations import Declarations
 from policies.errors import Problem
 from policies.findings import EnvironmentRule, Finding, RepositoryRule, Rule, TenantRule
 from policies.infrastructure import rules as infrastructure
+from policies.migrations import rules as migrations
 from policies.services import rules as services
 from policies.tenancy import rules as tenancy
 
@@ -23,6 +24,7 @@ RULES: tuple[Rule, ...] = (
     *infrastructure.RULES,
     *services.RULES,
     *configuration.RULES,
+    *migrations.RULES,
     *tenancy.RULES,
     *secrets.RULES,
 )

@@ -47,12 +47,16 @@ class SchemaFinding(msgspec.Struct, frozen=True):
 
 def findings(kind: Kind, document: Any) -> Iterator[SchemaFinding]:
     """Everything that the schema of ``kind`` finds in ``document``, at most MAX_FINDINGS."""
-    return islice(_findings(kind, document), MAX_FINDINGS)
+    return explained(validator_for(kind), schema_for(kind), document)
 
 
-def _findings(kind: Kind, document: Any) -> Iterator[SchemaFinding]:
-    schema = schema_for(kind)
-    for error in validator_for(kind).iter_errors(document):
+def explained(validator: jsonschema_rs.Validator, schema: Any, document: Any) -> Iterator[SchemaFinding]:
+    """What ``validator``, made of ``schema`` and masking values, finds in ``document``, at most MAX_FINDINGS."""
+    return islice(_explained(validator, schema, document), MAX_FINDINGS)
+
+
+def _explained(validator: jsonschema_rs.Validator, schema: Any, document: Any) -> Iterator[SchemaFinding]:
+    for error in validator.iter_errors(document):
         explain = _EXPLAIN.get(error.kind.name, _other)
         yield from explain(error, _schema_at(schema, error.schema_path[:-1]))
 

@@ -15,7 +15,7 @@ from typing import Any, Literal, get_args
 
 import jsonschema_rs
 
-Kind = Literal["environment", "services", "configuration", "flags", "tenant"]
+Kind = Literal["environment", "services", "configuration", "flags", "migrations", "tenant"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
 
 _FOLDER = Path(__file__).parent
@@ -24,6 +24,7 @@ _FILES: dict[Kind, str] = {
     "services": "services/schema.json",
     "configuration": "configuration/schema.json",
     "flags": "configuration/flags.schema.json",
+    "migrations": "migrations/schema.json",
     "tenant": "tenancy/schema.json",
 }
 

@@ -13,8 +13,10 @@ from itertools import pairwise
 import msgspec
 
 from policies.configuration.spec import Scalar
+from policies.configuration.values_secrets import is_secret_text
 from policies.declarations import Declarations, EnvironmentDeclarations
 from policies.findings import Finding, Rule, environment_file, environment_rule, tenant_file, tenant_rule
+from policies.spec import Spec
 from policies.tenancy.spec import TenantSpec
 
 _FIX = "take it out, keep it in a secret store, and replace it there: what was committed is known"
@@ -58,12 +60,14 @@ _FREE_KEYS = re.compile(r"(?:^values\.[^.]+|\.env|\.http_headers|^overrides\.[^.
 @environment_rule("secrets.in-clear")
 def environments_hold_no_secrets(environment: str, declared: EnvironmentDeclarations) -> Iterator[Finding]:
     """No document of an environment holds a secret in clear."""
-    documents = {
+    documents: dict[str, Spec] = {
         "environment": declared.environment,
         "services": declared.services,
         "configuration": declared.configuration,
         "flags": declared.flags,
     }
+    if declared.migrations is not None:
+        documents["migrations"] = declared.migrations
     for document, spec in documents.items():
         for path, what in _findings(spec):
             yield Finding(file=environment_file(environment, document), path=path, what=what, fix=_FIX)
@@ -104,7 +108,9 @@ def _findings(spec: msgspec.Struct) -> Iterator[tuple[str, str]]:
         shape = credential_shape(value) if isinstance(value, str) else None
         if shape is not None:
             yield path, f"this looks like {shape}"
-        elif not isinstance(value, bool) and value != "" and key_names_a_secret(key) and _FREE_KEYS.search(path):
+        elif isinstance(value, bool) or value == "" or is_secret_text(value):
+            continue  # no secret, or one in a form that only Vault can open
+        elif key_names_a_secret(key) and _FREE_KEYS.search(path):
             yield path, f"the key {key} says that its value is a secret, and it stands here in clear"
 
 

@@ -7,7 +7,7 @@ from typing import Protocol
 
 from msgspec import Struct
 
-FOLDERS = ("environments", "tenants")
+FOLDERS = ("environments", "tenants", "infra/databases")
 MODE_SYMLINK = 0o120000
 MODE_SUBMODULE = 0o160000
 MODE_FILE = 0o100000

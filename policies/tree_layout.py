@@ -3,6 +3,8 @@
 ::
 
     environments/<environment>/{environment,services,configuration,flags}.yaml
+    environments/<environment>/migrations.yaml              may be left out
+    infra/databases/<database>/…          scripts, see ``policies.migrations.script_files``
     environments/Pulumi.<stack>.yaml      Pulumi's own, no declaration
     tenants/<tenant>.yaml
     README.md                             in any of these folders, no declaration
@@ -15,6 +17,7 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from policies.errors import Problem
 from policies.findings import nearest
+from policies.migrations.model import FOLDER as SCRIPTS
 from policies.schemas import KINDS, Kind
 from policies.spec import Spec
 from policies.tree import FOLDERS, MODE_SUBMODULE, MODE_SYMLINK, Entry
@@ -22,6 +25,7 @@ from policies.tree import FOLDERS, MODE_SUBMODULE, MODE_SYMLINK, Entry
 MAX_ENVIRONMENT_NAME = 20
 MAX_TENANT_NAME = 40
 ENVIRONMENT_KINDS: tuple[Kind, ...] = tuple(kind for kind in KINDS if kind != "tenant")
+REQUIRED_KINDS: tuple[Kind, ...] = tuple(kind for kind in ENVIRONMENT_KINDS if kind != "migrations")
 
 _NAME = re.compile(r"[a-z](?:[a-z0-9-]*[a-z0-9])?\Z")
 _PULUMI = re.compile(r"environments/Pulumi\.[A-Za-z0-9-]+\.yaml\Z")
@@ -40,16 +44,18 @@ class Declared(Spec):
 
 
 class Layout(Spec):
-    """What the paths of a tree say: declarations in the order of paths, and what is wrong."""
+    """What the paths of a tree say: declarations and files of databases in the order of paths, and what is wrong."""
 
     declared: tuple[Declared, ...]
     problems: tuple[Problem, ...]
+    scripts: tuple[str, ...] = ()
 
 
 def layout_of(entries: Mapping[str, Entry]) -> Layout:
     """Sort ``entries`` into declarations, files to be left alone, and problems."""
     declared: list[Declared] = []
     problems: list[Problem] = []
+    scripts: list[str] = []
     for path, entry in entries.items():
         wrong = _wrong_entry(entry)
         found = None if wrong is not None else declaration_at(path)
@@ -57,10 +63,12 @@ def layout_of(entries: Mapping[str, Entry]) -> Layout:
             problems.append(wrong)
         elif found is not None:
             declared.append(found)
+        elif path.startswith(f"{SCRIPTS}/"):
+            scripts.append(path)
         elif not _is_left_alone(path):
             problems.append(_unknown(path))
     problems += [*_case_problems(entries), *_missing(declared)]
-    return Layout(declared=tuple(declared), problems=tuple(problems))
+    return Layout(declared=tuple(declared), problems=tuple(problems), scripts=tuple(scripts))
 
 
 def declaration_at(path: str) -> Declared | None:
@@ -149,7 +157,7 @@ def _missing(declared: list[Declared]) -> Iterator[Problem]:
         if one.kind != "tenant":
             by_environment.setdefault(one.name, set()).add(one.kind)
     for name, kinds in by_environment.items():
-        for kind in ENVIRONMENT_KINDS:
+        for kind in REQUIRED_KINDS:
             if kind not in kinds:
                 what = f"the environment {name} has no {kind}.yaml"
                 yield problem(f"environments/{name}/{kind}.yaml", what, "write it", "tree.missing-file")

@@ -15,6 +15,7 @@ FILES = {
     "services": "environments/<env>/services.yaml",
     "configuration": "environments/<env>/configuration.yaml",
     "flags": "environments/<env>/flags.yaml",
+    "migrations": "environments/<env>/migrations.yaml",
     "tenant": "tenants/<tenant>.yaml",
 }
 BOUNDS = ("minimum", "maximum", "maxLength", "maxItems")

@@ -11,6 +11,8 @@ from temporalio.client import Client, WorkflowFailureError, WorkflowHandle, Work
 from temporalio.service import RPCError, RPCStatusCode
 
 from workflows.errors import AdxConnectionError, AdxValidationError
+from workflows.fleet.durable import FleetDecision, FleetResult, FleetStatus
+from workflows.fleet.workflow import FleetWorkflow
 from workflows.intake.models import Intake, TakenIn
 from workflows.intake.workflow import IntakeWorkflow
 from workflows.models import StepProgress
@@ -30,12 +32,16 @@ from workflows.rollout.workflow import RolloutWorkflow
 
 @dataclass
 class LiveStatus:
-    """An environment, the rollout under way (or the last one), the steps of its restore, and what is said right now."""
+    """An environment, the rollout under way (or the last one), the steps of its restore, and what is said right now.
+
+    ``fleet`` is filled by whoever wants it, from :meth:`Workflows.fleet_status`.
+    """
 
     environment: EnvironmentStatus
     rollout: RolloutStatus | None = None
     restore_steps: list[StepProgress] = field(default_factory=list)
     line: str = ""
+    fleet: FleetStatus | None = None
 
 
 @dataclass(frozen=True)
@@ -78,12 +84,46 @@ class Workflows:
 
     async def approve(self, environment: str, decision: Decision) -> Receipt:
         """Agree to the plan of the rollout that waits for it."""
-        current = (await self.environment_status(environment)).current
-        if not current:
-            raise AdxValidationError(f"no rollout is under way in {environment}", next_step="see `adx history`")
-        handle = self.client.get_workflow_handle_for(RolloutWorkflow.run, current)
+        handle = self.client.get_workflow_handle_for(RolloutWorkflow.run, await self._current(environment))
         with _translated():
             return await handle.execute_update(RolloutWorkflow.approve, decision)
+
+    async def decide_fleet(self, environment: str, decision: FleetDecision) -> Receipt:
+        """Say something to the waves under way; refused, in the words of the rollout, when it does not fit."""
+        rollout_id = await self._current(environment)
+        if decision.what == "override" and (held := await self._held(rollout_id)) is not None:
+            with _translated():
+                return await held.execute_update(
+                    RolloutWorkflow.override, Decision(decision.by, rollout_id, decision.reason)
+                )
+        handle = self._fleet(rollout_id)
+        try:
+            with _translated():
+                return await handle.execute_update(FleetWorkflow.decide, decision)
+        except NotRunningError as error:
+            raise _no_waves(environment) from error
+
+    async def _held(self, rollout_id: str) -> WorkflowHandle[RolloutWorkflow, RolloutStatus] | None:
+        """The rollout, when a freeze or a closed window holds it before it has begun anything."""
+        handle = self.client.get_workflow_handle_for(RolloutWorkflow.run, rollout_id)
+        with _translated():
+            status = await handle.query(RolloutWorkflow.status)
+        return handle if status.held_until else None
+
+    async def running_fleet(self, environment: str) -> FleetStatus:
+        """The waves under way in ``environment``. Raises AdxValidationError when there are none."""
+        found = await self.fleet_status(await self._current(environment))
+        if found is None:
+            raise _no_waves(environment)
+        return found
+
+    async def fleet_status(self, rollout_id: str) -> FleetStatus | None:
+        """The waves of a rollout, running or ended; None where it has none, or none yet."""
+        try:
+            with _translated():
+                return await self._fleet(rollout_id).query(FleetWorkflow.status)
+        except NotRunningError:
+            return None
 
     async def environment_status(self, environment: str) -> EnvironmentStatus:
         """The environment alone; empty where nothing was ever submitted."""
@@ -136,12 +176,30 @@ class Workflows:
                 return details[0]
         return ""
 
+    async def _current(self, environment: str) -> str:
+        """The id of the rollout under way. Raises AdxValidationError when there is none."""
+        current = (await self.environment_status(environment)).current
+        if not current:
+            raise AdxValidationError(f"no rollout is under way in {environment}", next_step="see `adx history`")
+        return current
+
+    def _fleet(self, rollout_id: str) -> WorkflowHandle[FleetWorkflow, FleetResult]:
+        return self.client.get_workflow_handle_for(FleetWorkflow.run, f"{rollout_id}-fleet")
+
     def _environment(self, environment: str) -> WorkflowHandle[EnvironmentWorkflow, None]:
         return self.client.get_workflow_handle_for(EnvironmentWorkflow.run, environment_workflow_id(environment))
 
 
 class NotRunningError(AdxValidationError):
     """The workflow that was asked does not exist (yet)."""
+
+
+def _no_waves(environment: str) -> AdxValidationError:
+    return AdxValidationError(
+        f"the rollout of {environment} delivers no tenants in waves now: it has not come to them, has none, or is past "
+        "them",
+        next_step=f"see `adx status {environment}`; `adx cancel {environment}` stops a rollout in any step",
+    )
 
 
 @contextlib.contextmanager

@@ -30,10 +30,14 @@ class NothingToChange(Exception):
 
 @dataclass(frozen=True)
 class Step:
-    """One named step; ``run`` returns a line for a person about what it did."""
+    """One named step; ``run`` returns a line for a person about what it did.
+
+    With ``is_past_return`` a cancellation before it comes too late: what was done cannot be taken back as a whole.
+    """
 
     name: str
     run: Callable[[], Awaitable[str]]
+    is_past_return: bool = False
 
 
 @dataclass(frozen=True)
@@ -71,10 +75,10 @@ async def guarded_change(
     and is awaited to its end even when the workflow is cancelled meanwhile.
     ``NothingToChange`` from a step before the snapshot passes through.
     """
-    failure = await _run_all([*before_snapshot, snapshot], progress)
+    failure = await _run_all([*before_snapshot, snapshot], progress, is_cancellable=True)
     if failure is not None:
         return GuardedOutcome(failure)
-    failure = await _run_all(after_snapshot, progress)
+    failure = await _run_all(after_snapshot, progress, is_cancellable=True)
     if failure is None:
         return GuardedOutcome()
     return GuardedOutcome(failure, await finish_despite_cancellation(restore(failure)))
@@ -109,12 +113,16 @@ def failure_of(step: str, error: BaseException) -> Failure:
     return Failure(step, message, is_cancelled_exception(error), error_type)
 
 
-async def _run_all(steps: Sequence[Step], progress: list[StepProgress]) -> Failure | None:
+async def _run_all(
+    steps: Sequence[Step], progress: list[StepProgress], *, is_cancellable: bool = False
+) -> Failure | None:
     by_name = {entry.name: entry for entry in progress}
     for step in steps:
         entry = by_name[step.name]
         entry.status, entry.started_at = "running", _now()
         try:
+            if is_cancellable and not step.is_past_return:
+                _give_way_to_cancellation()
             entry.message = await step.run()
         except NothingToChange as nothing:
             _finish(entry, "succeeded", str(nothing))
@@ -125,6 +133,15 @@ async def _run_all(steps: Sequence[Step], progress: list[StepProgress]) -> Failu
             return failure
         _finish(entry, "succeeded", entry.message)
     return None
+
+
+def _give_way_to_cancellation() -> None:
+    """Raise CancelledError when a cancellation arrived while the step before was ending.
+
+    An activity that ends before it hears of the cancellation returns its result, and nobody is told again.
+    """
+    if workflow.cancellation_reason() is not None and workflow.patched("cancelled-between-steps"):
+        raise asyncio.CancelledError
 
 
 def _finish(entry: StepProgress, status: StepStatus, message: str) -> None:

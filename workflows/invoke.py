@@ -1,4 +1,4 @@
-"""One way for a workflow to call an activity: two kinds of time limit, one retry rule."""
+"""One way for a workflow to call an activity: two kinds of time limit, one retry rule, one queue for each kind."""
 
 from __future__ import annotations
 
@@ -7,20 +7,27 @@ from datetime import timedelta
 from typing import Any, TypeVar
 
 from temporalio import workflow
+from temporalio.common import Priority
 from temporalio.workflow import ActivityCancellationType
 
 from workflows.models import Timeouts
 from workflows.retry import ACTIVITY_RETRY
+from workflows.task_queues import kind_of, queue_of
 
 Argument = TypeVar("Argument")
 Value = TypeVar("Value")
 
 
 class ActivityCall:
-    """Calls activities within ``timeouts``. A cancelled activity is awaited: what follows must not overtake it."""
+    """Calls activities within ``timeouts``. A cancelled activity is awaited: what follows must not overtake it.
 
-    def __init__(self, timeouts: Timeouts) -> None:
+    With an ``environment`` they wait in the task queue of their kind, where environments take turns; without one in
+    the queue of the workflow. Neither is part of what a replay compares, so workflows may change from one to the other.
+    """
+
+    def __init__(self, timeouts: Timeouts, environment: str = "") -> None:
         self._timeouts = timeouts
+        self._environment = environment
 
     async def read(self, method: Callable[[Any, Argument], Awaitable[Value]], argument: Argument) -> Value:
         """Call an activity that changes nothing outside ADX's own records; short limit."""
@@ -36,8 +43,14 @@ class ActivityCall:
         return await workflow.execute_activity_method(
             method,
             argument,
+            task_queue=self._queue(method.__name__),
             start_to_close_timeout=timedelta(seconds=limit_seconds),
             heartbeat_timeout=timedelta(seconds=self._timeouts.heartbeat_seconds),
             retry_policy=ACTIVITY_RETRY,
             cancellation_type=ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
+            priority=Priority(fairness_key=self._environment) if self._environment else Priority.default,
         )
+
+    def _queue(self, activity: str) -> str | None:
+        """None: the queue of the workflow."""
+        return queue_of(workflow.info().task_queue, kind_of(activity)) if self._environment else None

@@ -57,6 +57,14 @@ class StepKey:
         return idempotency.key_of(self.rollout_id, self.unit, self.name, self.content)
 
 
+def round_of_restore(number: int) -> str:
+    """What sets the steps of one round of a restore apart from those of any other, ``adx restore`` included.
+
+    A later round exists because what an earlier one did was not enough: it must not be answered with its results.
+    """
+    return f"@{activity.info().workflow_run_id}.{number}"
+
+
 @dataclass(frozen=True)
 class StepRunner:
     """Runs steps against one ledger."""

@@ -1,6 +1,7 @@
-"""The worker process: polls the task queue, serves its metrics and health, keeps the poller's schedule.
+"""The worker process: polls its task queues, serves its metrics and health, keeps the poller's schedule.
 
-One process uses one core for workflows; run several for more.
+One process uses one core for workflows; run several for more, of all kinds of
+work or of some (``docs/workers.md``).
 """
 
 from __future__ import annotations
@@ -8,20 +9,33 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import signal
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from datetime import timedelta
+from typing import Any
 
+from temporalio.api.enums.v1 import TaskQueueType
+from temporalio.api.taskqueue.v1 import TaskQueue
+from temporalio.api.workflowservice.v1 import DescribeTaskQueueRequest
 from temporalio.client import Client
 from temporalio.worker import Worker
 
 from workflows.cells.activities import CellActivities
+from workflows.configuration.activities import ConfigurationActivities
+from workflows.configuration.workflow import ConfigurationRestoreWorkflow, ConfigurationUpdateWorkflow
 from workflows.connection import connect
+from workflows.drift.activities import DriftActivities
+from workflows.drift.heal_activities import HealActivities
+from workflows.drift.heal_workflow import HealWorkflow
+from workflows.drift.schedule import keep_schedules
+from workflows.drift.workflow import DriftWorkflow
 from workflows.fleet.activities import FleetActivities
 from workflows.fleet.workflow import FleetWorkflow
+from workflows.heartbeats import Heartbeats
 from workflows.infrastructure.activities import InfrastructureActivities
 from workflows.intake.activities import IntakeActivities
 from workflows.intake.schedule import ensure_poller
 from workflows.intake.workflow import IntakeWorkflow
+from workflows.migrations.registration import MIGRATION_WORKFLOWS, migration_activities
 from workflows.retry import RetryByClass
 from workflows.rollout.activities import RolloutActivities
 from workflows.rollout.environment import EnvironmentWorkflow
@@ -30,78 +44,153 @@ from workflows.rollout.workflow import RolloutWorkflow
 from workflows.runtime import Runtime, open_runtime
 from workflows.sandbox import sandboxed_runner
 from workflows.services.activities import ServiceActivities
+from workflows.task_queues import KINDS, Kind, Places, cells_at_once_from, kind_of, places_from, queue_of
 from workflows.telemetry import logs
 from workflows.telemetry.probes import application
 from workflows.telemetry.serving import bind, served
 from workflows.telemetry.temporal import observed_runtime
+from workflows.worker_places import PulumiPlaces
 
-WORKFLOWS = (EnvironmentWorkflow, RolloutWorkflow, RestoreWorkflow, FleetWorkflow, IntakeWorkflow)
-MAX_ACTIVITIES = 16
+WORKFLOWS = (
+    EnvironmentWorkflow,
+    RolloutWorkflow,
+    RestoreWorkflow,
+    FleetWorkflow,
+    IntakeWorkflow,
+    DriftWorkflow,
+    HealWorkflow,
+    ConfigurationUpdateWorkflow,
+    ConfigurationRestoreWorkflow,
+    *MIGRATION_WORKFLOWS,
+)
+MAX_LIGHT_ACTIVITIES = 16
 MAX_CACHED_WORKFLOWS = 200
 HEARTBEAT_THROTTLE = timedelta(seconds=2)
 SHUTDOWN_GRACE = timedelta(seconds=10)
 
 
-def worker_for(client: Client, runtime: Runtime, task_queue: str) -> Worker:
-    """A worker with all workflows and activities of ADX."""
+def workers_for(
+    client: Client, runtime: Runtime, task_queue: str, kinds: Sequence[Kind], places: Places
+) -> list[Worker]:
+    """A worker for each of ``kinds``, together doing no more at once than ``places`` allow."""
+    activities = activities_of(client, runtime, task_queue)
+    interceptors = [RetryByClass(), Heartbeats(), PulumiPlaces(places.pulumi_operations)]
+    at_once = {"workflows": MAX_LIGHT_ACTIVITIES, "cells": places.pulumi_operations, "checks": places.checks}
+    return [
+        Worker(
+            client,
+            task_queue=queue_of(task_queue, kind),
+            workflows=WORKFLOWS if kind == "workflows" else (),
+            # The queue of the workflows holds work of every kind: that of rollouts which know no kinds.
+            activities=[one for one in activities if kind in {"workflows", kind_of(one.__name__)}],
+            interceptors=interceptors,
+            workflow_runner=sandboxed_runner(),
+            max_concurrent_activities=at_once[kind],
+            max_cached_workflows=MAX_CACHED_WORKFLOWS,
+            max_heartbeat_throttle_interval=HEARTBEAT_THROTTLE,
+            default_heartbeat_throttle_interval=HEARTBEAT_THROTTLE,
+            graceful_shutdown_timeout=SHUTDOWN_GRACE,
+        )
+        for kind in kinds
+    ]
+
+
+def activities_of(client: Client, runtime: Runtime, task_queue: str) -> list[Callable[..., Awaitable[Any]]]:
+    """Every activity of ADX."""
     infrastructure, services = InfrastructureActivities(runtime), ServiceActivities(runtime)
     rollout, intake = RolloutActivities(runtime), IntakeActivities(runtime, client, task_queue)
-    fleet = FleetActivities(runtime)
-    return Worker(
-        client,
-        task_queue=task_queue,
-        workflows=WORKFLOWS,
-        activities=[
-            infrastructure.snapshot,
-            infrastructure.plan,
-            infrastructure.apply,
-            infrastructure.repair,
-            infrastructure.verify_restore,
-            services.deploy,
-            rollout.choose,
-            rollout.is_newer,
-            rollout.record_decision,
-            rollout.validate,
-            rollout.bind,
-            rollout.run_tests,
-            rollout.finish,
-            rollout.thaw,
-            intake.take_in,
-            CellActivities(runtime).deliver_cell,
-            fleet.claim_environment,
-            fleet.plan_fleet,
-            fleet.check_gates,
-            fleet.read_calendar,
-            fleet.settle,
-        ],
-        interceptors=[RetryByClass()],
-        workflow_runner=sandboxed_runner(),
-        max_concurrent_activities=MAX_ACTIVITIES,
-        max_cached_workflows=MAX_CACHED_WORKFLOWS,
-        max_heartbeat_throttle_interval=HEARTBEAT_THROTTLE,
-        default_heartbeat_throttle_interval=HEARTBEAT_THROTTLE,
-        graceful_shutdown_timeout=SHUTDOWN_GRACE,
-    )
+    configuration = ConfigurationActivities(runtime)
+    fleet, checks, heals = FleetActivities(runtime), DriftActivities(runtime), HealActivities(runtime)
+    return [
+        infrastructure.snapshot,
+        infrastructure.plan,
+        infrastructure.apply,
+        infrastructure.repair,
+        infrastructure.verify_restore,
+        services.deploy,
+        rollout.choose,
+        rollout.is_newer,
+        rollout.record_decision,
+        rollout.validate,
+        rollout.bind,
+        rollout.read_hold,
+        rollout.run_tests,
+        rollout.finish,
+        rollout.thaw,
+        intake.take_in,
+        CellActivities(runtime).deliver_cell,
+        fleet.claim_environment,
+        fleet.plan_fleet,
+        fleet.check_gates,
+        fleet.read_calendar,
+        fleet.settle,
+        fleet.freeze_units,
+        checks.check_drift,
+        checks.submit_heal,
+        heals.plan_heal,
+        heals.snapshot_heal,
+        heals.apply_heal,
+        heals.undo_heal,
+        heals.finish_heal,
+        *migration_activities(runtime),
+        configuration.check_values,
+        configuration.back_up_values,
+        configuration.write_values,
+        configuration.notify_services,
+        configuration.check_health,
+        configuration.restore_values,
+    ]
 
 
-async def run_worker(environ: Mapping[str, str], *, listen: str) -> None:
-    """Work until SIGTERM or SIGINT. ``listen`` is the address of metrics and health. Raises AdxError at start-up."""
+async def run_worker(environ: Mapping[str, str], *, listen: str, kinds: Sequence[Kind] = KINDS) -> None:
+    """Do work of ``kinds`` until SIGTERM or SIGINT. ``listen`` is the address of metrics and health.
+
+    Raises AdxError at start-up.
+    """
+    places = places_from(environ)
+    cells_at_once_from(environ)  # refused now, not in the middle of a rollout
     observed = observed_runtime()
     client = await connect(environ, runtime=observed.runtime)
     async with contextlib.AsyncExitStack() as stack:
         runtime = await stack.enter_async_context(open_runtime(environ))
         task_queue = environ["ADX_TASK_QUEUE"]
-        await ensure_poller(client, task_queue, environ)
+        if "workflows" in kinds:
+            await ensure_poller(client, task_queue, environ)
+            await keep_schedules(client, task_queue, runtime)
         probes = application(
             ready={"ledger": runtime.ledger.ping, "temporal": lambda: _answers(client)},
             more_metrics=[observed.metrics_source],
         )
         address = await stack.enter_async_context(served(probes, bind(listen)))
         stopping = _stop_event()
-        async with worker_for(client, runtime, task_queue):
-            logs.logger().info("worker ready", task_queue=task_queue, probes=address)
+        async with working(workers_for(client, runtime, task_queue, kinds, places)):
+            logs.logger().info("worker ready", task_queue=task_queue, kinds=list(kinds), probes=address)
+            await _warn_of_unserved(client, task_queue, kinds)
             await stopping.wait()
     logs.logger().info("worker stopped")
+
+
+@contextlib.asynccontextmanager
+async def working(workers: Sequence[Worker]) -> AsyncIterator[None]:
+    """Run ``workers``; at the end all stop at once, so that their grace is not added up."""
+    async with contextlib.AsyncExitStack() as stack:
+        for worker in workers:
+            await stack.enter_async_context(worker)
+        yield
+        await asyncio.gather(*(worker.shutdown() for worker in workers))
+
+
+async def _warn_of_unserved(client: Client, task_queue: str, kinds: Sequence[Kind]) -> None:
+    """Work of a kind that nobody does waits without an error; whoever starts workers is told."""
+    for kind in [kind for kind in KINDS if kind not in kinds]:
+        name = queue_of(task_queue, kind)
+        request = DescribeTaskQueueRequest(
+            namespace=client.namespace,
+            task_queue=TaskQueue(name=name),
+            task_queue_type=TaskQueueType.TASK_QUEUE_TYPE_ACTIVITY,
+        )
+        if not (await client.workflow_service.describe_task_queue(request)).pollers:
+            logs.logger().warning(f"no worker does {kind}: start one with --kinds {kind}", task_queue=name)
 
 
 async def _answers(client: Client) -> None:

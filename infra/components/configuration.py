@@ -3,34 +3,44 @@
 Values that a service reads at its start are environment variables, so a change
 restarts it. Flags and a tenant's overrides are JSON documents that are mounted
 as files, so a change reaches running pods without a restart.
+
+Secrets are never in clear here, nor anywhere that Pulumi looks: a workload gets
+their forms in Git, as a file beside its own login to Vault, and opens them
+itself (``docs/adr/0013``). No form is an environment variable: it would pass
+for the value.
 """
 
 from __future__ import annotations
 
-from typing import Any
-
 import msgspec
 
 from infra.metadata import Manifest, manifest
-from infra.names import FLAGS_MAP_NAME, OVERRIDES_MAP_NAME, configuration_map_name
-from policies.configuration.spec import FlagSpec, Scalar
+from infra.names import FLAGS_MAP_NAME, OVERRIDES_MAP_NAME, SEALED_DOCUMENT, configuration_map_name, sealed_map_name
+from policies.configuration.delivered import plain, sealed_of_service, sealed_of_tenant, service_values
+from policies.configuration.flags import wire
+from policies.configuration.spec import Scalar
 from policies.desired_state import PlatformInputs, ServiceInputs, TenantInputs, Unit
 
 COMPONENT = "configuration"
 
 
 def platform_manifests(unit: Unit, inputs: PlatformInputs) -> list[Manifest]:
-    """All feature flags of the environment, as one JSON document."""
-    flags = {flag.name: flag_value(flag) for flag in inputs.flags}
-    return [config_map(unit, FLAGS_MAP_NAME, inputs.namespace, {"flags.json": document(flags)})]
+    """All feature flags of the environment, as one JSON document for ADX's provider and one for flagd's clients."""
+    documents = wire.delivered(inputs.environment, inputs.flags)
+    data = {name: document(value) for name, value in documents.items()}
+    return [config_map(unit, FLAGS_MAP_NAME, inputs.namespace, data)]
 
 
 def service_manifests(unit: Unit, inputs: ServiceInputs) -> list[Manifest]:
-    """The configuration of the service; nothing when it has none."""
-    if not inputs.configuration:
-        return []
-    data = {key: text(value) for key, value in sorted(inputs.configuration.items())}
-    return [config_map(unit, configuration_map_name(inputs.service.name), inputs.namespace, data)]
+    """The values of the service, and the forms of its secrets; nothing where it has none."""
+    values, name = plain(service_values(inputs)), inputs.service.name
+    made = []
+    if values:
+        data = {key: text(value) for key, value in values.items()}
+        made.append(config_map(unit, configuration_map_name(name), inputs.namespace, data))
+    if sealed := sealed_of_service(inputs):
+        made.append(config_map(unit, sealed_map_name(name), inputs.namespace, {SEALED_DOCUMENT: document(sealed)}))
+    return made
 
 
 def tenant_manifests(unit: Unit, inputs: TenantInputs) -> list[Manifest]:
@@ -43,22 +53,18 @@ def tenant_manifests(unit: Unit, inputs: TenantInputs) -> list[Manifest]:
         "compliance": msgspec.to_builtins(inputs.compliance),
     }
     data = {
-        "configuration.json": document(inputs.configuration),
+        "configuration.json": document({name: plain(values) for name, values in inputs.configuration.items()}),
         "flags.json": document(inputs.flags),
         "tenant.json": document(tenant),
     }
+    if sealed := sealed_of_tenant(inputs):
+        data[SEALED_DOCUMENT] = document(sealed)
     return [config_map(unit, OVERRIDES_MAP_NAME, inputs.namespace, data)]
 
 
 def config_map(unit: Unit, name: str, namespace: str, data: dict[str, str]) -> Manifest:
     """A ConfigMap of ``unit``."""
     return manifest(unit, COMPONENT, "v1", "ConfigMap", name, namespace=namespace, data=data)
-
-
-def flag_value(flag: FlagSpec) -> dict[str, Any]:
-    """A flag as its readers see it: its type and the value of that type."""
-    values = {"enabled": flag.enabled, "percentage": flag.percentage, "users": flag.users, "tenants": flag.tenants}
-    return {"type": flag.type} | {name: value for name, value in values.items() if value is not None}
 
 
 def text(value: Scalar) -> str:

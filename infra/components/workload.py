@@ -8,13 +8,18 @@ from __future__ import annotations
 from typing import Any
 
 from infra.metadata import SKIP_AWAIT, Manifest, manifest, pod_labels, selector_labels
-from infra.names import FLAGS_MAP_NAME, configuration_map_name
+from infra.names import FLAGS_MAP_NAME, SEALED_DOCUMENT, configuration_map_name, sealed_map_name
+from policies.configuration.delivered import plain, service_values
 from policies.desired_state import ServiceInputs, Unit, digest_of
 from policies.services.spec import ProbeAction, ServiceSpec
 
 COMPONENT = "services"
 USER_ID = 1000
 FLAGS_FOLDER = "/etc/adx/flags"
+SEALED_FOLDER = "/etc/adx/sealed"
+VAULT_TOKEN_FILE = "vault-token"  # noqa: S105 - the name of a file
+VAULT_AUDIENCE = "vault"
+VAULT_TOKEN_SECONDS = 3600
 CONFIGURATION_DIGEST = "adx/configuration-digest"
 
 
@@ -38,8 +43,8 @@ def deployment(unit: Unit, inputs: ServiceInputs) -> Manifest:
 def pod_template(unit: Unit, inputs: ServiceInputs) -> Manifest:
     """The pods; the digest of the configuration restarts exactly the pods that read it."""
     metadata: Manifest = {"labels": pod_labels(unit)}
-    if inputs.configuration:
-        metadata["annotations"] = {CONFIGURATION_DIGEST: digest_of(inputs.configuration)}
+    if values := service_values(inputs):
+        metadata["annotations"] = {CONFIGURATION_DIGEST: digest_of(values)}
     spread = {
         "maxSkew": 1,
         "topologyKey": "kubernetes.io/hostname",
@@ -54,8 +59,8 @@ def pod_template(unit: Unit, inputs: ServiceInputs) -> Manifest:
         "topologySpreadConstraints": [spread],
         "containers": [container(inputs)],
     }
-    if volumes(inputs.service):
-        spec["volumes"] = volumes(inputs.service)
+    if volumes(inputs):
+        spec["volumes"] = volumes(inputs)
     return {"metadata": metadata, "spec": spec}
 
 
@@ -88,9 +93,9 @@ def container(inputs: ServiceInputs) -> Manifest:
             "readOnlyRootFilesystem": True,
         },
     }
-    if inputs.configuration:
+    if plain(service_values(inputs)):
         body["envFrom"] = [{"configMapRef": {"name": configuration_map_name(spec.name)}}]
-    optional = {"ports": ports(spec), "env": environment(spec), "volumeMounts": volume_mounts(spec)}
+    optional = {"ports": ports(spec), "env": environment(inputs), "volumeMounts": volume_mounts(inputs)}
     return body | {name: value for name, value in optional.items() if value} | probes(spec)
 
 
@@ -106,31 +111,50 @@ def ports(spec: ServiceSpec) -> list[Manifest]:
     ]
 
 
-def environment(spec: ServiceSpec) -> list[Manifest]:
-    """Declared variables, and where the flags are when the service reads any."""
-    variables = dict(sorted(spec.env.items()))
-    if spec.feature_flags:
+def has_secrets(inputs: ServiceInputs) -> bool:
+    """Whether the service has secrets to open."""
+    values = service_values(inputs)
+    return len(plain(values)) < len(values)
+
+
+def environment(inputs: ServiceInputs) -> list[Manifest]:
+    """Declared variables, and where the flags and the secrets' forms are when the service reads any."""
+    variables = dict(sorted(inputs.service.env.items()))
+    if inputs.service.feature_flags:
         variables["ADX_FLAGS_FILE"] = f"{FLAGS_FOLDER}/flags.json"
+    if has_secrets(inputs):
+        variables["ADX_SEALED_FILE"] = f"{SEALED_FOLDER}/{SEALED_DOCUMENT}"
+        variables["ADX_VAULT_KUBERNETES_TOKEN_FILE"] = f"{SEALED_FOLDER}/{VAULT_TOKEN_FILE}"
     return [{"name": name, "value": value} for name, value in variables.items()]
 
 
-def volumes(spec: ServiceSpec) -> list[Manifest]:
-    """An empty folder for each writable path, and the flags when the service reads any."""
+def volumes(inputs: ServiceInputs) -> list[Manifest]:
+    """An empty folder for each writable path; the flags and the secrets' forms when the service reads any."""
     folders: list[Manifest] = [
-        {"name": f"writable-{number}", "emptyDir": {}} for number, _ in enumerate(spec.writable_paths)
+        {"name": f"writable-{number}", "emptyDir": {}} for number, _ in enumerate(inputs.service.writable_paths)
     ]
-    if spec.feature_flags:
+    if inputs.service.feature_flags:
         folders.append({"name": "flags", "configMap": {"name": FLAGS_MAP_NAME}})
+    if has_secrets(inputs):
+        folders.append({"name": "sealed", "projected": {"sources": sealed_sources(inputs.service)}})
     return folders
 
 
-def volume_mounts(spec: ServiceSpec) -> list[Manifest]:
+def sealed_sources(spec: ServiceSpec) -> list[Manifest]:
+    """The secrets' forms, and a token that only Vault accepts: the pod has no other."""
+    token = {"audience": VAULT_AUDIENCE, "expirationSeconds": VAULT_TOKEN_SECONDS, "path": VAULT_TOKEN_FILE}
+    return [{"configMap": {"name": sealed_map_name(spec.name)}}, {"serviceAccountToken": token}]
+
+
+def volume_mounts(inputs: ServiceInputs) -> list[Manifest]:
     """Where the volumes appear in the container."""
     mounts: list[Manifest] = [
-        {"name": f"writable-{number}", "mountPath": path} for number, path in enumerate(spec.writable_paths)
+        {"name": f"writable-{number}", "mountPath": path} for number, path in enumerate(inputs.service.writable_paths)
     ]
-    if spec.feature_flags:
+    if inputs.service.feature_flags:
         mounts.append({"name": "flags", "mountPath": FLAGS_FOLDER, "readOnly": True})
+    if has_secrets(inputs):
+        mounts.append({"name": "sealed", "mountPath": SEALED_FOLDER, "readOnly": True})
     return mounts
 
 

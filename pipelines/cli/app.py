@@ -11,7 +11,23 @@ from typing import Annotated
 
 import typer
 
-from pipelines.cli import declarations, drift, explain, processes, records, reviewing, rollouts, stack
+from pipelines.cli import (
+    api,
+    config,
+    declarations,
+    drift,
+    explain,
+    flags,
+    fleet,
+    migrate,
+    processes,
+    promote,
+    records,
+    reviewing,
+    rollouts,
+    stack,
+    watch,
+)
 from pipelines.cli.group import AdxGroup
 from pipelines.cli.invocation import Invocation
 from pipelines.exit_codes import help_text
@@ -31,12 +47,15 @@ COMMANDS: tuple[tuple[Callable[..., None], str], ...] = (
     (stack.env, "Print the settings for a shell."),
     (stack.doctor, "List every external tool."),
     (rollouts.deploy, "Deliver a commit to environments."),
+    (promote.promote, "Propose what another environment has."),
     (rollouts.rollback, "Bring an environment back to a commit."),
     (rollouts.cancel, "Stop the rollout under way, restore."),
     (rollouts.approve, "Agree to the plan that waits for it."),
     (rollouts.restore, "Try a failed restore again."),
+    (fleet.fleet, "Steer the waves of a running rollout."),
+    (watch.watch, "Show running rollouts live."),
     (drift.drift, "Compare the cluster with what was delivered."),
-    (records.history, "List rollouts, newest first."),
+    (records.history, "List rollouts, or one unit's history."),
     (records.show, "Show one rollout in full."),
     (records.verify_audit, "Check the audit trail's chain."),
     (processes.worker, "Run a worker."),
@@ -105,4 +124,8 @@ def build() -> typer.Typer:
     )
     for command, summary in COMMANDS:
         app.command(short_help=summary)(command)
+    app.add_typer(flags.app, name="flags", short_help="Feature flags: who gets what, and why.")
+    app.add_typer(migrate.migrate, name="migrate", short_help="Database migrations.")
+    app.add_typer(config.app, name="config", short_help="Read and change configuration.")
+    app.add_typer(api.app, name="api", short_help="Migrations over HTTP.")
     return app

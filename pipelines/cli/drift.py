@@ -12,8 +12,9 @@ import typer
 from pipelines.cli.invocation import Invocation, current
 
 if TYPE_CHECKING:
-    from pipelines.drift.model import EnvironmentDrift
-    from pipelines.drift.report import StatusWriter
+    from pipelines.drift.last import LastCheck
+    from workflows.drift.findings import EnvironmentDrift
+    from workflows.drift.report import StatusWriter
 
 
 class ReportTo(StrEnum):
@@ -31,24 +32,33 @@ def drift(
     report_to: Annotated[
         ReportTo | None, typer.Option("--report-to", help="Set adx/drift/ENV on the delivered commit, too.")
     ] = None,
+    last: Annotated[
+        bool, typer.Option("--last", help="Show what the scheduled checks found last; look at no cluster.")
+    ] = False,
 ) -> None:
     """Compare the cluster with what was last delivered. Changes nothing.
 
     Tells objects that were changed or are missing, and objects with ADX's labels that belong to no unit. While a
     rollout is under way its environment is skipped. Exit status 0 without drift, 1 with drift, 6 when anything could
-    not be checked.
+    not be checked (with --last: or never was), 2 for --last with --report-to.
 
     \b
     Examples:
       adx drift
       adx drift staging production
       adx drift production --json
+      adx drift --last                      since when each unit has drifted
       adx drift --report-to github          in a workflow of GitHub Actions
     """
-    from pipelines.drift.model import exit_code
+    from pipelines.drift.exit_status import exit_code
     from pipelines.screens.drift import drift_screen
 
     invocation = current(ctx)
+    if last:
+        if report_to is not None:
+            raise typer.BadParameter("a status is set by a look at the cluster, not with --last", param_hint="--last")
+        _show_last(invocation, environments or [])
+        return
     # First of all: a missing token is told before minutes of work, not after.
     writer = _status_writer(invocation) if report_to is ReportTo.GITHUB else None
     found = asyncio.run(_drift(invocation, environments or []))
@@ -59,6 +69,26 @@ def drift(
     code = exit_code(found)
     if code:
         raise typer.Exit(int(code))
+
+
+def _show_last(invocation: Invocation, names: list[str]) -> None:
+    from pipelines.drift.last import last_exit_code
+    from pipelines.screens.last_drift import last_drift_screen
+
+    found = asyncio.run(_last(invocation, names))
+    invocation.output.result(found, last_drift_screen(found))
+    code = last_exit_code(found)
+    if code:
+        raise typer.Exit(int(code))
+
+
+async def _last(invocation: Invocation, names: list[str]) -> list[LastCheck]:
+    from pipelines.cli.connections import ledger
+    from pipelines.drift.check import chosen
+    from pipelines.drift.last import last_checks
+
+    async with ledger(invocation.settings) as opened:
+        return await last_checks(opened, await chosen(opened, names))
 
 
 async def _drift(invocation: Invocation, names: list[str]) -> list[EnvironmentDrift]:
@@ -80,7 +110,7 @@ async def _drift(invocation: Invocation, names: list[str]) -> list[EnvironmentDr
 
 
 def _status_writer(invocation: Invocation) -> StatusWriter:
-    from pipelines.drift.report import StatusWriter
+    from workflows.drift.report import StatusWriter
 
     return StatusWriter.open(_environ(invocation), invocation.redactor.line)
 

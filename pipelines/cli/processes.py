@@ -16,21 +16,34 @@ def worker(
     listen: Annotated[
         str, typer.Option(envvar="ADX_WORKER_LISTEN", help="Address of /metrics, /healthz and /readyz.")
     ] = "127.0.0.1:9464",
+    kinds: Annotated[
+        str,
+        typer.Option(
+            envvar="ADX_WORKER_KINDS",
+            metavar="KIND[,KIND]",
+            help="Which work to do: workflows, cells (whatever runs Pulumi), checks. Left out: all.",
+        ),
+    ] = "",
 ) -> None:
     """Run a worker: it does what rollouts need. `adx up` starts one; in production run several.
 
     Ends on SIGTERM or Ctrl-C; what it was doing is taken over by another worker.
+    ADX_MAX_PULUMI_OPERATIONS bounds what one process runs at once, about 250 MB each.
 
     \b
     Examples:
       adx worker
       adx worker --listen 0.0.0.0:9464      probes for a cluster's kubelet and Prometheus
+      adx worker --kinds cells              another machine that only runs Pulumi
     """
+    from workflows.task_queues import kinds_from
+
+    chosen = kinds_from(kinds)
     invocation = current(ctx)
     _prepare(invocation, "worker")
     from workflows.worker import run_worker
 
-    asyncio.run(run_worker(invocation.settings.values, listen=listen))
+    asyncio.run(run_worker(invocation.settings.values, listen=listen, kinds=chosen))
 
 
 def webhook(

@@ -11,6 +11,7 @@ from pipelines.cli.invocation import Invocation, current
 
 if TYPE_CHECKING:
     from workflows.ledger.models import AuditHead, RolloutHistory
+    from workflows.ledger.unit_history import UnitStory
 
 LONGEST_HISTORY = 1000
 
@@ -20,24 +21,36 @@ def history(
     environment: Annotated[
         str | None, typer.Argument(metavar="[ENV]", help="The environment; all if none is given.")
     ] = None,
-    unit: Annotated[str | None, typer.Option(help="Only rollouts that touched this unit, e.g. service/cart.")] = None,
-    tenant: Annotated[str | None, typer.Option(help="Only rollouts that touched this tenant.")] = None,
+    unit: Annotated[
+        str | None, typer.Option(help="What this unit is, e.g. service/cart, and how it got there.")
+    ] = None,
+    tenant: Annotated[str | None, typer.Option(help="The same of a tenant, by its name.")] = None,
     limit: Annotated[int, typer.Option("--limit", "-n", min=1, max=LONGEST_HISTORY, help="How many.")] = 20,
 ) -> None:
-    """List rollouts, newest first.
+    """List rollouts, newest first; or say how one unit got where it is.
+
+    With --tenant or --unit: what it is in each environment (commit, digest of its inputs, version, status), and each
+    change of that, with the rollout, who asked for it, and why it was restored.
 
     \b
     Examples:
       adx history
       adx history production --limit 50
-      adx history production --tenant acme
-      adx history --unit service/cart --json
+      adx history --tenant acme
+      adx history production --unit service/cart --json
     """
     if unit and tenant:
         raise typer.BadParameter("give --unit or --tenant, not both")
+    wanted = f"tenant/{tenant}" if tenant else unit
+    if wanted:
+        from pipelines.screens.history import unit_history_screen
+
+        stories = asyncio.run(_stories(current(ctx), wanted, environment, limit))
+        current(ctx).output.result(stories, unit_history_screen(wanted, stories))
+        return
     from pipelines.screens.history import history_screen
 
-    found = asyncio.run(_history(current(ctx), environment, unit, tenant, limit))
+    found = asyncio.run(_history(current(ctx), environment, limit))
     current(ctx).output.result(found, history_screen([entry.rollout for entry in found]))
 
 
@@ -79,16 +92,22 @@ def verify_audit(
     current(ctx).output.result(head, plain(f"the trail holds; its end is {head.sequence}:{head.hash}", "green"))
 
 
-async def _history(
-    invocation: Invocation, environment: str | None, unit: str | None, tenant: str | None, limit: int
-) -> list[RolloutHistory]:
+async def _stories(invocation: Invocation, unit: str, environment: str | None, limit: int) -> tuple[UnitStory, ...]:
+    from pipelines.cli.connections import ledger
+    from workflows.ledger.unit_history import stories
+
+    async with ledger(invocation.settings) as opened:
+        return await stories(opened, unit, environment=environment, limit=limit)
+
+
+async def _history(invocation: Invocation, environment: str | None, limit: int) -> list[RolloutHistory]:
     from pipelines.cli.connections import ledger
     from workflows.ledger import environments
     from workflows.ledger.history import history as read
 
     async with ledger(invocation.settings) as opened:
         names = [environment] if environment else [found.name for found in await environments.all_environments(opened)]
-        found = [entry for name in names for entry in await read(opened, name, unit=unit, tenant=tenant, limit=limit)]
+        found = [entry for name in names for entry in await read(opened, name, limit=limit)]
     return sorted(found, key=lambda entry: entry.rollout.started_at, reverse=True)[:limit]
 
 

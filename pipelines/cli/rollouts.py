@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import getpass
 import os
-from collections.abc import Callable, Coroutine
+from collections.abc import Coroutine
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -178,6 +178,7 @@ async def _rollback(
     invocation: Invocation, environment: str, commit: str, by: str, *, is_watching: bool
 ) -> ExitCode | None:
     from pipelines.cli.connections import workflows
+    from pipelines.cli.watching import watch_to_the_end
     from pipelines.following import Follower
 
     client = await workflows(invocation.settings)
@@ -186,7 +187,8 @@ async def _rollback(
     if not is_watching:
         _receipts(invocation, [receipt])
         return None
-    return await _watch(invocation, client, [Follower(environment, commit, kind="rollback", seen=seen)])
+    followers = [Follower(environment, commit, kind="rollback", seen=seen)]
+    return await watch_to_the_end(client, followers, invocation.output)
 
 
 async def _decide(invocation: Invocation, what: str, environment: str, by: str, reason: str) -> None:
@@ -207,16 +209,21 @@ async def _watch_reporting(
     invocation: Invocation, client: Workflows, followers: list[Follower], commit: str, watching: Watching
 ) -> ExitCode:
     """Watch, for a time if one is given, and tell the git hosting if one is named."""
+    from pipelines.cli.watching import watch_to_the_end
     from pipelines.exit_codes import ExitCode
 
     reporter = _rollout_reporter(invocation, commit, watching.report_to)
     limit_seconds = watching.timeout_minutes * 60 if watching.timeout_minutes is not None else None
     try:
         async with asyncio.timeout(limit_seconds):
-            code = await _watch(invocation, client, followers, reporter.tell if reporter else None)
+            tell = reporter.tell if reporter else None
+            code = await watch_to_the_end(client, followers, invocation.output, tell)
     except TimeoutError:
         invocation.output.say(f"still under way after {watching.timeout_minutes:g} min; run the same command to go on")
-        is_waiting = all(one.is_ended or (one.rollout and one.rollout.waiting_for_approval) for one in followers)
+        is_waiting = all(
+            one.is_ended or (one.rollout and (one.rollout.waiting_for_approval or one.rollout.held_until))
+            for one in followers
+        )
         code = ExitCode.OK if is_waiting else ExitCode.FAILED
     if reporter is not None and reporter.error is not None:
         raise reporter.error
@@ -234,22 +241,6 @@ def _rollout_reporter(invocation: Invocation, commit: str, host: str | None) -> 
 
     commits = commits_to_tell(found.hosting, commit)
     return RolloutReporter(found.hosting, commits, found.link, invocation.redactor.text)
-
-
-async def _watch(
-    invocation: Invocation,
-    client: Workflows,
-    followers: list[Follower],
-    tell: Callable[[Follower], None] | None = None,
-) -> ExitCode:
-    from pipelines.cli.watching import watch
-
-    try:
-        return await watch(client, followers, invocation.output, tell)
-    except asyncio.CancelledError:
-        names = " ".join(follower.environment for follower in followers)
-        invocation.output.say(f"\nno longer watching; the rollout goes on (`adx status {names}`, `adx cancel`)")
-        raise
 
 
 def _receipts(invocation: Invocation, receipts: list[Receipt]) -> None:

@@ -26,7 +26,8 @@ FOLLOW_EVERY_SECONDS = 0.2
 def up(
     ctx: typer.Context,
     with_parts: Annotated[
-        list[str] | None, typer.Option("--with", metavar="NAME", help="An optional part too: vault, s3, redis, mariadb. Repeatable.")
+        list[str] | None,
+        typer.Option("--with", metavar="NAME", help="One more part: vault, s3, redis, mariadb. Repeatable."),
     ] = None,
     context: Annotated[
         str | None,

@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import sys
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -17,11 +18,17 @@ from pipelines.exit_codes import ExitCode
 from pipelines.following import Follower, worst
 from pipelines.output import Output, plain
 from pipelines.screens.watch import StepEvent, event_line, watch_screen
+from workflows.errors import AdxConnectionError
 
 if TYPE_CHECKING:
     from workflows.client import Workflows
 
 LOOK_EVERY_SECONDS = 0.5
+GIVE_UP_AFTER_SECONDS = 120.0
+"""How long nobody may answer before the watching ends: workers are restarted, and rollouts go on afterwards."""
+NUMBERS_EVERY = timedelta(seconds=10)
+QUIET_UNITS = frozenset({"pending", "started", "delivered", "cancelling", "restoring"})
+"""What of single units is left out of plain lines, of which a fleet has thousands; JSON lines have it all."""
 
 
 async def watch(
@@ -32,7 +39,7 @@ async def watch(
     ``tell`` hears of every look, in a thread: it may talk to a slow server.
     """
     if output.is_json or not output.console.is_terminal:
-        await _until_settled(workflows, followers, lambda: None, output, tell)
+        await _until_settled(workflows, followers, lambda: None, Lines(output), tell)
     else:
         with Live(console=output.console, refresh_per_second=8) as live:
             show = lambda: live.update(screen(followers, datetime.now(UTC)))  # noqa: E731 - one expression, used once
@@ -40,16 +47,64 @@ async def watch(
     return worst([follower.exit_code for follower in followers])
 
 
+async def watch_to_the_end(
+    workflows: Workflows, followers: Sequence[Follower], output: Output, tell: Callable[[Follower], None] | None = None
+) -> ExitCode:
+    """As ``watch``; whoever is interrupted is told that the rollouts are not."""
+    try:
+        return await watch(workflows, followers, output, tell)
+    except asyncio.CancelledError:
+        names = [follower.environment for follower in followers]
+        again = f"adx watch {names[0]}" if len(names) == 1 else "adx watch"
+        output.say(f"\nno longer watching; the rollout goes on (`{again}`, `adx cancel {names[0]}`)")
+        raise
+
+
+@dataclass
+class Lines:
+    """Writes events as they come: all of them as JSON, or for people those that they can read as fast."""
+
+    output: Output
+    _numbers_at: datetime | None = None
+
+    def write(self, happened: Sequence[StepEvent]) -> None:
+        """Write each on a line."""
+        for event in happened:
+            if self.output.is_json:
+                sys.stdout.write(msgspec.json.encode(event).decode() + "\n")
+            elif self._is_for_people(event):
+                self.output.console.print(event_line(event), soft_wrap=True)
+        sys.stdout.flush()
+
+    def _is_for_people(self, event: StepEvent) -> bool:
+        if event.unit:
+            return event.status not in QUIET_UNITS
+        if event.status != "progress":
+            return True
+        at = datetime.fromisoformat(event.at)
+        if self._numbers_at is not None and at < self._numbers_at + NUMBERS_EVERY:
+            return False
+        self._numbers_at = at
+        return True
+
+
 async def _until_settled(
     workflows: Workflows,
     followers: Sequence[Follower],
     show: Callable[[], None],
-    output: Output | None,
+    lines: Lines | None,
     tell: Callable[[Follower], None] | None,
 ) -> None:
-    is_settled = False
+    is_settled, clock = False, asyncio.get_running_loop().time
+    answered_at: float | None = None
     while not is_settled:
-        is_settled = await _look(workflows, followers, output)
+        try:
+            is_settled = await _look(workflows, followers, lines)
+            answered_at = clock()
+        except AdxConnectionError as error:
+            if answered_at is None or clock() - answered_at >= GIVE_UP_AFTER_SECONDS:
+                raise
+            _say_unanswered(followers, f"{error}; asking again, the rollout goes on")
         show()
         if tell is not None:
             for follower in followers:
@@ -57,25 +112,24 @@ async def _until_settled(
         await asyncio.sleep(0 if is_settled else LOOK_EVERY_SECONDS)
 
 
-async def _look(workflows: Workflows, followers: Sequence[Follower], output: Output | None) -> bool:
+async def _look(workflows: Workflows, followers: Sequence[Follower], lines: Lines | None) -> bool:
     """One look at every environment that is not settled yet; whether all are now."""
     for follower in followers:
         if follower.is_ended:
             continue
-        happened = follower.look(await workflows.status(follower.environment), datetime.now(UTC))
-        if output is not None:
-            _write(happened, output)
-            _write_end(follower, output)
+        live = await workflows.status(follower.environment)
+        if live.rollout is not None and follower.wants_waves(live.rollout):
+            live.fleet = await workflows.fleet_status(live.rollout.rollout_id)
+        happened = follower.look(live, datetime.now(UTC))
+        if lines is not None:
+            lines.write(happened)
+            _write_end(follower, lines.output)
     return all(follower.is_ended for follower in followers)
 
 
-def _write(happened: Sequence[StepEvent], output: Output) -> None:
-    for event in happened:
-        if output.is_json:
-            sys.stdout.write(msgspec.json.encode(event).decode() + "\n")
-        else:
-            output.console.print(event_line(event), soft_wrap=True)
-    sys.stdout.flush()
+def _say_unanswered(followers: Sequence[Follower], why: str) -> None:
+    for follower in followers:
+        follower.line = why
 
 
 def _write_end(follower: Follower, output: Output) -> None:
@@ -102,7 +156,7 @@ def _parts(follower: Follower, now: datetime) -> list[RenderableType]:
     if follower.rollout is None:
         waiting = end_without_rollout(follower) or f"{follower.environment}: waiting for its turn"
         return [plain(waiting, "dim"), Text()]
-    parts: list[RenderableType] = [watch_screen(follower.rollout, follower.restore_steps, now)]
+    parts: list[RenderableType] = [watch_screen(follower.rollout, follower.restore_steps, now, follower.fleet(now))]
     if follower.line and not follower.is_ended:
         parts.append(plain(f"  {follower.line}", "dim"))
     if sentence := end_without_rollout(follower):

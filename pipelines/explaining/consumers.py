@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from pipelines.explaining.model import Consumer
 from pipelines.explaining.subject import CONFIGURATION, Subject
-from policies.configuration.spec import FlagSpec
+from policies.configuration.flags.spec import FlagSpec, tenants_of
 from policies.declarations import Declarations, EnvironmentDeclarations
 from policies.findings import environment_file, tenant_file
 from policies.infrastructure.spec import PostDeploymentTest
@@ -78,13 +78,13 @@ def _of_flags(
 
 
 def _listed(environment: str, flag: FlagSpec) -> Iterator[Consumer]:
-    for tenant in sorted(flag.tenants or ()):
+    for tenant in sorted(set(tenants_of(flag))):
         yield Consumer(kind="tenant", name=tenant, how="on for", file=environment_file(environment, "flags"))
 
 
 def _of_tenant(declared: EnvironmentDeclarations, name: str) -> Iterator[Consumer]:
     for flag in sorted(declared.flags.flags, key=lambda one: one.name):
-        if name in (flag.tenants or ()):
+        if name in tenants_of(flag):
             file = environment_file(declared.environment.name, "flags")
             yield Consumer(kind="flag", name=flag.name, how="named by", file=file)
 

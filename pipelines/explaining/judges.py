@@ -14,25 +14,43 @@ from policies.services.spec import ServiceSpec
 from policies.spec import Spec
 from policies.tenancy.spec import TenantSpec
 
-_OF_AN_ENVIRONMENT: tuple[Kind, ...] = ("environment", "services", "configuration", "flags")
+_OF_AN_ENVIRONMENT: tuple[Kind, ...] = ("environment", "services", "configuration", "flags", "migrations")
 # Where a rule is at home when nothing else is said below: the system in its id.
 _HOMES: Mapping[str, tuple[Kind, ...]] = {
     "infrastructure": ("environment",),
     "services": ("services",),
     "configuration": ("configuration",),
+    "migrations": ("migrations",),
     "tenancy": ("tenant",),
 }
 # Rules that compare several documents: whoever edits any of them meets the rule.
 _LOOKS_AT: Mapping[str, tuple[Kind, ...]] = {
     "infrastructure.canary": ("environment", "tenant"),
     "infrastructure.test-service": ("environment", "services"),
+    "infrastructure.promotion-values": ("environment", "services"),
     "services.flag-exists": ("services", "flags"),
     "configuration.environment-matches-folder": ("configuration", "flags"),
     "configuration.service-exists": ("configuration", "services"),
     "configuration.key-owner": ("configuration", "services"),
+    "configuration.need-unique": ("services",),
+    "configuration.need-met": ("configuration", "services"),
+    "configuration.unused": ("configuration", "services"),
+    "configuration.value-schema": ("configuration", "services"),
+    "configuration.value": ("configuration", "services"),
+    "configuration.override-value": ("configuration", "services", "tenant"),
+    "configuration.secret": ("configuration", "services"),
+    "configuration.override-secret": ("configuration", "services", "tenant"),
+    "migrations.services-fit": ("migrations", "services"),
     "configuration.unique-flag": ("flags",),
     "configuration.flag-value": ("flags",),
+    "configuration.flag-variants": ("flags",),
+    "configuration.flag-rules": ("flags",),
+    "configuration.flag-schedule": ("flags",),
+    "configuration.flag-lifetime": ("flags",),
+    "configuration.flag-prerequisite": ("flags",),
+    "configuration.flags-size": ("flags",),
     "configuration.flag-tenant": ("flags", "tenant"),
+    "configuration.flag-override": ("tenant", "flags"),
     "tenancy.environment-exists": ("tenant", "environment"),
     "tenancy.namespace-owner": ("tenant", "environment"),
     "tenancy.data-residency": ("tenant", "environment"),

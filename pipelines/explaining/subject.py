@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from policies.declarations import Declarations
 from policies.desired_state import PLATFORM_UNIT, service_unit_id, tenant_unit_id
+from policies.migrations.spec import platform_versions, version_for
 from policies.spec import Spec
 from policies.tree_layout import Declared
 from policies.yaml_places import Steps
@@ -13,6 +14,9 @@ CONFIGURATION = "configuration"
 _OF_ENVIRONMENT = {
     "description": "Only for people: it becomes no object.",
     "approval": "Decides whether a person must agree before a rollout applies anything; it becomes no object.",
+    "roles": "Who stands behind role:NAME under approvers; it becomes no object.",
+    "promotion": "Which gates a promotion into the environment must pass; it becomes no object.",
+    "drift": "How often the cluster is compared with what was delivered, and whether it is healed; it becomes no object.",
     "review": "Holds a rollout to what a reviewer saw; it becomes no object.",
     "rollout": "How a rollout waits for its workloads and reaches the tenants; it becomes no object.",
     "freezes": "When no rollout may start; they become no object.",
@@ -51,8 +55,21 @@ def subject_of(declared: Declared, steps: Steps, declarations: Declarations) -> 
             return _of_configuration(declared.name, steps, declarations)
         case "flags":
             return _of_flags(declared.name, steps, declarations)
+        case "migrations":
+            return _of_migrations(declared.name, declarations)
         case "tenant":
             return _of_tenant(declared.name, steps, declarations)
+
+
+def _of_migrations(environment: str, declarations: Declarations) -> Subject:
+    declared = declarations.environments[environment].migrations
+    platform = ((environment, PLATFORM_UNIT),) if platform_versions(declared) else ()
+    tenants = tuple(
+        (environment, tenant_unit_id(tenant.name))
+        for tenant in declarations.tenants.values()
+        if environment in tenant.environments and version_for(tenant.database.engine, declared) is not None
+    )
+    return Subject(title=f"the databases of {environment}", units=(*platform, *tenants))
 
 
 def _of_environment(name: str, steps: Steps, declarations: Declarations) -> Subject:

@@ -12,19 +12,22 @@ from collections.abc import Iterable, Sequence
 import msgspec
 
 from infra.engine.plan import Plan, ResourceChange
+from infra.metadata import CONTENT_LABEL, REVISION_LABELS
 from pipelines.preview.disruption import disruptions
-from pipelines.preview.masking import Masker, secrets_in
-from pipelines.preview.removal import deleted_environment
-from pipelines.preview.renames import renames
-from pipelines.preview.report import EnvironmentReport, ResourceRow, TenantEffect, UnitRow
+from pipelines.preview.removal import deleted_environment, recreated_tenants
+from pipelines.preview.report import EnvironmentReport, Holds, ResourceRow, TenantEffect, UnitRow
+from pipelines.preview.waves import fleet_outline
 from policies.change_set import ChangeSet, FieldChange, UnitChange, diff
 from policies.checkov.findings import PolicyFinding
 from policies.desired_state import DesiredState, TenantInputs, Unit
 from policies.errors import Problem
 from policies.findings import environment_file, tenant_file
+from policies.infrastructure.spec import EnvironmentSpec
+from policies.masking import Masker, secrets_in
+from policies.renames import renames
 
 # Labels that say which revision an object belongs to; on pods, where a change restarts, they stand elsewhere.
-REVISION_LABELS = frozenset({"metadata.labels.adx/commit", "metadata.labels.app.kubernetes.io/version"})
+REVISION_PATHS = frozenset(f"metadata.labels.{label}" for label in (*REVISION_LABELS, CONTENT_LABEL))
 OWN_TYPES = ("pulumi:", "adx:")
 SYSTEM_BY_UNIT_KIND = {"platform": "infrastructure", "service": "services", "tenant": "tenancy"}
 MOST_NAMED = 5
@@ -45,7 +48,8 @@ def environment_report(
     notes: Sequence[str] = (),
     unchecked: Sequence[str] = (),
     rules: Sequence[FieldChange] = (),
-    waves: Sequence[Sequence[str]] = (),
+    delivery: EnvironmentSpec | None = None,
+    holds: Holds | None = None,
     digest: str = "",
 ) -> EnvironmentReport:
     """The report on ``environment``.
@@ -54,15 +58,19 @@ def environment_report(
     branch declares (None: the environment is new), ``after`` the merge result
     (None: the environment is removed). ``plan`` is None when none could be
     made; ``unchecked`` then says why. ``rules`` are what differs in
-    environment.yaml. ``digest`` defaults to the plan's.
+    environment.yaml; ``delivery`` is environment.yaml after the merge and
+    ``holds`` what keeps a rollout waiting, both only for the waves. ``digest``
+    defaults to the plan's.
     """
     # Where nothing could be looked at, nobody knows what is delivered: that is not the same as nothing.
     is_known = before is not None or plan is not None or not unchecked
     proposed = _difference(environment, base, after)
-    waiting = _difference(environment, before if is_known else base, base)
+    delivered = before if is_known else base
+    waiting = _difference(environment, delivered, base)
     proposed_units = frozenset(change.unit for change in proposed.changes)
     changes = _shown(plan)
     masker = Masker(secrets_in(_concerned((before, base, after), {*proposed_units, *(one.unit for one in changes)})))
+    fleet = fleet_outline(delivered, after, delivery, holds or Holds())
     removal = deleted_environment(environment, before or base, after)
     report = EnvironmentReport(
         environment=environment,
@@ -70,11 +78,11 @@ def environment_report(
         pending_units=tuple(change.unit for change in waiting.changes if change.unit not in proposed_units),
         tenants=_tenants(proposed, base, after),
         findings=tuple(findings),
-        problems=(*removal.problems, *problems),
+        problems=(*removal.problems, *recreated_tenants(delivered, after), *problems),
         unchecked=tuple(unchecked),
         notes=(*notes, *removal.notes, *_mixed(proposed, waiting)),
         rules=tuple(rules),
-        waves=tuple(map(tuple, waves)),
+        fleet=masker.texts(fleet) if fleet is not None else None,
         digest=digest or (plan.digest if plan is not None else ""),
     )
     return _planned(
@@ -87,7 +95,7 @@ def _masked(report: EnvironmentReport, proposed: ChangeSet, masker: Masker) -> E
     return msgspec.structs.replace(
         report,
         units=tuple(_unit_row(report.environment, change, masker) for change in proposed.changes),
-        renames=tuple(map(masker.texts, renames(proposed))),
+        renames=tuple(masker.texts(one) for one in renames(proposed) if not one.before.startswith("tenant/")),
         findings=tuple(map(masker.texts, report.findings)),
         problems=tuple(map(masker.texts, report.problems)),
         unchecked=tuple(map(masker.text, report.unchecked)),
@@ -137,7 +145,7 @@ def _resources(
     rows: list[ResourceRow] = []
     relabelled = 0
     for change in changes:
-        fields = tuple(field for field in change.fields if field.path not in REVISION_LABELS)
+        fields = tuple(field for field in change.fields if field.path not in REVISION_PATHS)
         if change.action == "update" and change.fields and not fields:
             relabelled += 1
         else:

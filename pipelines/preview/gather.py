@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 
 import msgspec
 
@@ -18,12 +19,14 @@ from infra.inputs import with_pinned_commits
 from pipelines.preview.build import environment_report
 from pipelines.preview.changes import EnvironmentChange, PullRequestChange, delivered_state
 from pipelines.preview.policy import PolicyAnswer
-from pipelines.preview.report import EnvironmentReport
-from policies.change_set import FieldChange, field_changes
+from pipelines.preview.report import EnvironmentReport, Holds
+from pipelines.preview.waves import holds_now
+from policies.change_set import FieldChange, diff, field_changes
 from policies.desired_state import DesiredState
 from policies.errors import AdxError
 from policies.git_errors import CommitMissing
 from workflows.clients.kubernetes import Cluster
+from workflows.drift.before import drift_before
 
 AT_ONCE = 2
 UNDER_WAY = "A rollout is under way: what it leaves behind may change this plan."
@@ -77,7 +80,7 @@ class Gatherer:
             try:
                 await self._gather(environment, facts)
             except AdxError as error:
-                facts.unchecked.append(" ".join(part for part in (f"{error}", error.next_step) if part))
+                facts.unchecked.append(_told_why(error))
             return facts
 
     async def _gather(self, environment: str, facts: _Facts) -> None:
@@ -93,6 +96,7 @@ class Gatherer:
             return
         self._say(f"{environment}: planning {len(after.units)} units")
         facts.plan = await plan_environment(settings, facts.delivered, after)
+        facts.notes += await _drift_notes(settings, facts.delivered, after)
         facts.binding = binding_of(facts.delivered, after, facts.plan)
 
     async def _delivered(self, engine: Engine, environment: str, facts: _Facts) -> DesiredState | None:
@@ -127,6 +131,7 @@ class Gatherer:
 
     def _told(self, environment: str, facts: _Facts, policy: PolicyAnswer) -> Previewed:
         change = self._change.of(environment, facts.delivered)
+        holds = _holds(change, facts)
         report = environment_report(
             environment=environment,
             before=facts.delivered,
@@ -134,12 +139,27 @@ class Gatherer:
             after=change.after,
             plan=facts.plan,
             rules=rule_changes(change),
+            delivery=change.after_rules,
+            holds=holds,
             findings=policy.findings.get(environment, ()),
             notes=facts.notes,
             unchecked=(*facts.unchecked, *policy.unchecked),
             digest=facts.binding.digest if facts.binding is not None else "",
         )
         return Previewed(report, facts.binding)
+
+
+def _holds(change: EnvironmentChange, facts: _Facts) -> Holds:
+    """What keeps a rollout waiting now; unknown where the calendar cannot be read."""
+    try:
+        return holds_now(change.after_rules, datetime.now(UTC))
+    except AdxError as error:
+        facts.unchecked.append(_told_why(error))
+        return Holds()
+
+
+def _told_why(error: AdxError) -> str:
+    return " ".join(part for part in (f"{error}", error.next_step) if part)
 
 
 async def recorded_state(environ: Mapping[str, str], environment: str) -> tuple[DesiredState | None, bool]:
@@ -165,6 +185,13 @@ def _require_no_cells(environment: str, cells: int) -> None:
             f"the tenants of {environment} live in {cells} cells: only the ledger knows what was delivered to each",
             next_step="set ADX_LEDGER_URL and ADX_SNAPSHOT_STORE",
         )
+
+
+async def _drift_notes(settings: EngineSettings, before: DesiredState | None, after: DesiredState) -> list[str]:
+    """What is live otherwise than it was delivered, of the units that would change."""
+    async with await Cluster.connect(str(settings.kubeconfig), settings.kube_context) as cluster:
+        lines = await drift_before(before, diff(before, after), lambda stack: Engine(settings, stack), cluster)
+    return [f"Drifted: {line}" for line in lines]
 
 
 async def _require_cluster(settings: EngineSettings) -> None:

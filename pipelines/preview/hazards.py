@@ -11,7 +11,7 @@ from pipelines.preview.escaping import code, codes, prose
 from pipelines.preview.folding import Item, Section
 from pipelines.preview.layout import Room, change_words, section
 from pipelines.preview.report import Report, ResourceRow
-from pipelines.preview.sentences import dangerous, holds_data, object_name, place
+from pipelines.preview.sentences import dangerous, holds_data, lost_beside, object_name, place
 from policies.checkov.findings import PolicyFinding, Severity
 
 _SEVERITIES: dict[Severity, int] = {"critical": 0, "high": 1, "medium": 2, "low": 3}
@@ -55,7 +55,7 @@ def dangerous_section(report: Report, room: Room) -> Section:
 def _danger_item(environment: str, group: Sequence[ResourceRow], room: Room) -> Item:
     first = group[0]
     verb = "**deletes**" if first.action == "delete" else "**replaces**"
-    ordered = sorted(group, key=lambda row: not holds_data(row))
+    ordered = lost_beside(group)
     shown = ", ".join(_lost(row) for row in ordered[: room.names])
     more = len(ordered) - room.names
     rest = f" and {more:,} more" if more > 0 else ""

@@ -8,7 +8,7 @@ comes from outside is made inert on the way (see ``escaping``).
 
 from __future__ import annotations
 
-from pipelines.preview import details, hazards, outcomes
+from pipelines.preview import details, fleets, hazards, outcomes
 from pipelines.preview.escaping import code, codes, link, prose
 from pipelines.preview.folding import Section, fitted
 from pipelines.preview.layout import Room, room_for
@@ -41,6 +41,7 @@ def _sections(report: Report, room: Room) -> list[Section]:
         hazards.rules_section(report),
         outcomes.disruption_section(report, room),
         outcomes.tenants_section(report, room),
+        fleets.waves_section(report),
         hazards.other_findings_section(report),
         outcomes.pending_section(report, room),
         outcomes.notes_section(report),
@@ -48,6 +49,7 @@ def _sections(report: Report, room: Room) -> list[Section]:
         details.updated_section(report, room),
         details.creations_section(report, room),
         details.pending_properties_section(report, room),
+        fleets.units_section(report, room),
         details.picture_section(report),
         outcomes.plans_section(report),
     ]

@@ -13,7 +13,7 @@ from pipelines.preview.escaping import code, codes, prose
 from pipelines.preview.folding import Item, Section
 from pipelines.preview.layout import Room, change_words, folded, section
 from pipelines.preview.report import Disruption, EnvironmentReport, Report, UnitRow
-from pipelines.preview.sentences import ACTIONS, counted, effects
+from pipelines.preview.sentences import ACTIONS, counted, effects, told_fields
 
 _DOWNTIME = {"certain": "**certain**", "possible": "**possible**", "none": "none"}
 _CHANGED = {"add": "new", "change": "changed", "remove": "**removed**"}
@@ -53,8 +53,9 @@ def _declaration_item(environment: str, rows: Sequence[UnitRow], room: Room) -> 
     first = rows[0]
     units = codes([row.unit for row in rows], room.names)
     where = f" in {code(first.file)}" if len(rows) == 1 else ""
-    fields = ", ".join(change_words(field) for field in first.fields[: room.fields])
-    more = len(first.fields) - room.fields
+    changes = told_fields(first.fields)
+    fields = ", ".join(one if isinstance(one, str) else change_words(one) for one in changes[: room.fields])
+    more = len(changes) - room.fields
     told = f": {fields}{f' and {more:,} more' if more > 0 else ''}" if fields else ""
     return Item(f"- {code(environment)} {units} {_CHANGED[first.action]}{where}{told}\n", weight=len(rows))
 

@@ -7,9 +7,10 @@ from collections.abc import Iterator, Sequence
 
 from pipelines.preview.escaping import fenced, mermaid_label
 from pipelines.preview.report import EnvironmentReport, Report, UnitRow
+from pipelines.preview.waves import wave_title
 
 MOST_ENVIRONMENTS = 6
-MOST_WAVES = 6
+MOST_WAVES = 8
 MOST_UNITS = 10  # of one wave; more are told as groups
 _KINDS = ("platform", "service", "tenant")
 _SHAPES = {"add": "added", "change": "changed", "remove": "removed"}
@@ -44,8 +45,8 @@ def _environment(id_: str, report: EnvironmentReport) -> Iterator[str]:
         yield "    end"
     if len(waves) > MOST_WAVES:
         yield f'    {id_}w{MOST_WAVES}["{len(waves) - MOST_WAVES} more waves"]'
-    if report.waves or [title for title, _ in waves[:2]] == ["platform", "services"]:
-        last = min(len(waves), MOST_WAVES + 1) if report.waves else 2
+    if report.fleet is not None or [title for title, _ in waves[:2]] == ["platform", "services"]:
+        last = min(len(waves), MOST_WAVES + 1) if report.fleet is not None else 2
         for number in range(last - 1):
             yield f"    {id_}w{number} ==> {id_}w{number + 1}"
     yield "  end"
@@ -54,11 +55,12 @@ def _environment(id_: str, report: EnvironmentReport) -> Iterator[str]:
 def _waves(report: EnvironmentReport) -> list[tuple[str, list[UnitRow]]]:
     """Title and units of each wave; without declared waves by kind, where the platform precedes the services."""
     by_id = {row.unit: row for row in report.units}
-    if report.waves:
-        placed = [[by_id[unit] for unit in wave if unit in by_id] for wave in report.waves]
-        in_a_wave = {unit for wave in report.waves for unit in wave}
+    if report.fleet is not None:
+        waves = report.fleet.waves
+        placed = [(wave_title(wave), [by_id[unit] for unit in wave.units if unit in by_id]) for wave in waves]
+        in_a_wave = {unit for wave in waves for unit in wave.units}
         rest = [row for row in report.units if row.unit not in in_a_wave]
-        titled = [(f"wave {number}", rows) for number, rows in enumerate(placed, start=1)]
+        titled = [(mermaid_label(title), rows) for title, rows in placed]
         return [(title, rows) for title, rows in (*titled, ("in no wave", rest)) if rows]
     titles = {"platform": "platform", "service": "services", "tenant": "tenants"}
     by_kind = {kind: [row for row in report.units if row.unit.partition("/")[0] == kind] for kind in _KINDS}

@@ -1,13 +1,19 @@
-"""What it means that a pull request deletes a whole environment. Pure."""
+"""What a pull request may not delete: an environment in which tenants live, a tenant that comes back elsewhere.
+
+Pure. A rollout refuses the latter too (``workflows.rollout.plan``).
+"""
 
 from __future__ import annotations
 
+from policies.change_set import diff
 from policies.desired_state import DesiredState
 from policies.errors import Problem
-from policies.findings import environment_file
+from policies.findings import environment_file, tenant_file
+from policies.renames import WAY_OUT, Rename, recreations
 from policies.spec import Spec
 
 RULE = "infrastructure.deleted-environment"
+RECREATED = "tenancy.recreated"
 MOST_NAMES = 8
 
 
@@ -40,4 +46,24 @@ def _problem(environment: str, tenants: list[str]) -> Problem:
         what=f"{environment} would be deleted while {tenants_live} in it: {listed}",
         fix=f"first take {environment} out of their list of environments and deliver that, then delete it",
         rule=RULE,
+    )
+
+
+def recreated_tenants(before: DesiredState | None, after: DesiredState | None) -> tuple[Problem, ...]:
+    """Tenants of ``before`` (what is delivered, else declared) that would be deleted and created anew."""
+    if before is None or after is None:
+        return ()
+    return tuple(map(_recreated, recreations(diff(before, after))))
+
+
+def _recreated(rename: Rename) -> Problem:
+    names = rename.before if rename.before == rename.after else f"{rename.before} → {rename.after}"
+    return Problem(
+        file=tenant_file(rename.after.partition("/")[2]),
+        line=0,
+        column=0,
+        path="",
+        what=f"a rollout refuses to delete a tenant and create it anew: {names} ({rename.why})",
+        fix=WAY_OUT,
+        rule=RECREATED,
     )

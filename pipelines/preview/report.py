@@ -12,6 +12,8 @@ from infra.engine.plan import Action
 from policies.change_set import FieldChange
 from policies.checkov.findings import PolicyFinding
 from policies.errors import Problem
+from policies.infrastructure.spec import BeyondBudget
+from policies.renames import Rename
 from policies.spec import Spec
 
 Downtime = Literal["none", "possible", "certain"]
@@ -52,14 +54,6 @@ class UnitRow(Spec):
     fields: tuple[FieldChange, ...] = ()
 
 
-class Rename(Spec):
-    """A unit that would go under one name and come under another: deleted and created anew, with all it holds."""
-
-    before: str
-    after: str
-    why: str
-
-
 class Disruption(Spec):
     """What the users of one unit would notice. ``pods_restarted`` counts pods, ``volumes_replaced`` claims."""
 
@@ -81,6 +75,48 @@ class TenantEffect(Spec):
     through: tuple[str, ...] = ()
 
 
+class WaveOutline(Spec):
+    """One wave of a fleet rollout: its units (ids) in the order in which they start.
+
+    ``name`` is ``core``, ``canaries``, the number of a step, ``removals`` or
+    ``core-removals``; ``upto`` is a step's share as declared (``5``, ``25%``).
+    """
+
+    name: str
+    units: tuple[str, ...]
+    upto: str = ""
+    needs_approval: bool = False
+
+
+class Holds(Spec):
+    """What keeps rollouts from starting units: ``now`` (empty: nothing), freezes that are ``coming``, and ``windows``.
+
+    All in words for a person.
+    """
+
+    now: str = ""
+    coming: tuple[str, ...] = ()
+    windows: tuple[str, ...] = ()
+
+
+class FleetOutline(Spec):
+    """The waves in which the rollout would reach the tenants, and what ends it early.
+
+    ``total`` counts the units that are delivered each for itself (all but
+    those of ``core``), of which ``allowed_failures`` may fail.
+    """
+
+    waves: tuple[WaveOutline, ...]
+    total: int
+    allowed_failures: int
+    beyond_budget: BeyondBudget
+    bake_seconds: int = 0
+    gates: tuple[str, ...] = ()
+    approvers: tuple[str, ...] = ()
+    max_parallel: int = 1
+    holds: Holds = Holds()
+
+
 class EnvironmentReport(Spec):
     """What would happen in one environment.
 
@@ -88,7 +124,8 @@ class EnvironmentReport(Spec):
     ``relabelled`` counts objects of which only the label changes that names
     the commit. ``pending_units`` were changed by commits that are merged and
     not delivered yet; they would be delivered with this one. ``rules`` are what
-    differs in environment.yaml. ``problems`` forbid the change, ``unchecked``
+    differs in environment.yaml. ``fleet`` is set where tenants change that are
+    delivered in waves. ``problems`` forbid the change, ``unchecked``
     says what could not be looked at: both make the check fail. ``digest``
     binds a rollout to this plan.
     """
@@ -108,7 +145,7 @@ class EnvironmentReport(Spec):
     problems: tuple[Problem, ...] = ()
     unchecked: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
-    waves: tuple[tuple[str, ...], ...] = ()
+    fleet: FleetOutline | None = None
     digest: str = ""
 
     @property

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import groupby
@@ -9,6 +10,7 @@ from typing import Literal
 
 from infra.engine.plan import Action
 from pipelines.preview.report import Disruption, EnvironmentReport, Report, ResourceRow, Verdict
+from policies.change_set import FieldChange
 
 UnitAction = Literal["add", "change", "remove"]
 _TITLES: dict[Verdict, str] = {
@@ -18,6 +20,8 @@ _TITLES: dict[Verdict, str] = {
 }
 _VERBS: dict[Action, str] = {"delete": "deletes", "replace": "replaces", "update": "updates", "create": "creates"}
 ACTIONS = tuple(_VERBS)
+_PROBE_FIELD = re.compile(r"service\.probes\.(readiness|liveness|startup)\.")
+_PROBE_PORT = re.compile(_PROBE_FIELD.pattern + "port")
 _UNIT_VERBS: dict[UnitAction, str] = {"remove": "removes", "change": "changes", "add": "adds"}
 
 
@@ -148,6 +152,32 @@ def _group(row: ResourceRow) -> tuple[str, str, bool]:
 def holds_data(row: ResourceRow) -> bool:
     """Whether more than the object itself is lost with it."""
     return row.kind in ("Namespace", "PersistentVolumeClaim", "StatefulSet")
+
+
+def lost_beside(group: Sequence[ResourceRow]) -> list[ResourceRow]:
+    """``group`` (what one unit loses), data first, without what goes with a namespace that goes whole."""
+    gone = {row.name for row in group if row.kind == "Namespace"}
+    rows = [row for row in group if holds_data(row) or row.namespace not in gone]
+    return sorted(rows, key=lambda row: not holds_data(row))
+
+
+def told_fields(fields: Sequence[FieldChange]) -> list[FieldChange | str]:
+    """``fields`` in their order; a probe that comes or goes is told in words, once for all its fields."""
+    whole = {match[1]: field for field in fields if (match := _PROBE_PORT.fullmatch(field.path)) and _is_whole(field)}
+    told: list[FieldChange | str] = []
+    for field in fields:
+        match = _PROBE_FIELD.match(field.path)
+        probe = match[1] if match is not None else ""
+        if probe not in whole:
+            told.append(field)
+        elif whole[probe] is field:
+            told.append(f"{probe} probe {'removed' if field.after is None else 'added'}")
+    return told
+
+
+def _is_whole(port: FieldChange) -> bool:
+    """A probe always has a port: where none was, or none is left, there was or is no probe."""
+    return port.before is None or port.after is None
 
 
 def unaffected(report: Report) -> list[str]:

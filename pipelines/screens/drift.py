@@ -9,9 +9,9 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from pipelines.drift.model import DriftedField, DriftedObject, EnvironmentDrift, sentence
 from pipelines.output import plain
 from pipelines.screens.common import short
+from workflows.drift.findings import DriftedField, DriftedObject, EnvironmentDrift, sentence
 
 LONGEST_VALUE = 160
 STRAYS = "with ADX's labels, but of no unit"

@@ -1,15 +1,20 @@
-"""`adx history`: the rollouts of one or all environments, newest first."""
+"""`adx history`: rollouts, newest first; what one unit is in each environment, and how it got there."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from datetime import datetime
 
 from rich.console import Group, RenderableType
+from rich.padding import Padding
 from rich.text import Text
 
 from pipelines.output import plain
 from pipelines.screens.common import duration, moment, seconds_between, short, style_of
 from workflows.ledger.models import Rollout
+from workflows.ledger.unit_history import UnitDecision, UnitEntry, UnitStory
+
+SHORT_DIGEST = 12
 
 
 def history_screen(rollouts: Sequence[Rollout]) -> RenderableType:
@@ -38,3 +43,86 @@ def _cells(rollout: Rollout) -> tuple[Text, ...]:
 
 def _padded(cell: Text, width: int) -> Text:
     return Text.assemble(cell, " " * (width - len(cell)))
+
+
+def unit_history_screen(unit: str, stories: Sequence[UnitStory]) -> RenderableType:
+    """One part for each environment: how the unit is now, then what happened, newest first."""
+    if not stories:
+        return plain(f"No rollout has touched {unit}. `adx explain {unit}` says where it is declared.")
+    parts: list[RenderableType] = [plain(unit, "bold")]
+    for story in stories:
+        parts += [Text(), _now(story), *_events(story)]
+    return Group(*parts)
+
+
+def _now(story: UnitStory) -> Text:
+    now = story.now
+    known = [word for word in (story.version, f"commit {short(now.commit)}", f"inputs {_digest(now.digest)}") if word]
+    return Text.assemble(
+        plain(now.environment, "bold"),
+        "  ",
+        plain(now.status, style_of(now.status)),
+        plain(f"  {', '.join(known)}", "dim"),
+    )
+
+
+def _events(story: UnitStory) -> Iterator[RenderableType]:
+    happened: list[tuple[datetime, RenderableType]] = [(entry.change.at, _change(entry)) for entry in story.changes]
+    happened += [(decision.at, _decision(decision)) for decision in story.decisions]
+    for _, part in sorted(happened, key=lambda event: event[0], reverse=True):
+        yield Text()
+        yield Padding(part, (0, 0, 0, 2), expand=False)
+
+
+def _change(entry: UnitEntry) -> RenderableType:
+    change, rollout = entry.change, entry.rollout
+    head = Text.assemble(
+        plain(f"{moment(change.at)}  "),
+        plain(change.status, style_of(change.status)),
+        plain(f"  {_commits(entry)}  by {rollout.requested_by}"),
+    )
+    lines: list[RenderableType] = [head]
+    reason = _reason(entry)
+    if reason:
+        lines.append(plain(f"  {reason}", "red"))
+    version = f", {change.version}" if change.version else ""
+    lines.append(plain(f"  inputs {_digests(entry)}{version}", "dim"))
+    lines.append(_rollout(rollout.id, rollout.status))
+    return Group(*lines)
+
+
+def _commits(entry: UnitEntry) -> str:
+    """From the commit that the unit was of, or that was tried with it, to the one that it is of now."""
+    change = entry.change
+    if change.status in ("restored", "frozen"):
+        return f"{short(entry.rollout.commit)} → {short(change.commit)}"
+    if change.status == "removed":
+        return f"{short(change.from_commit)} → gone"
+    return f"{short(change.from_commit)} → {short(change.commit)}"
+
+
+def _digests(entry: UnitEntry) -> str:
+    before, after = _digest(entry.change.from_digest), _digest(entry.change.digest)
+    return f"{after}, as before" if before == after else f"{before} → {after}"
+
+
+def _reason(entry: UnitEntry) -> str:
+    """Why it was restored: as known of this unit, else of the rollout as a whole."""
+    if entry.change.status not in ("restored", "frozen") or entry.change.reason:
+        return entry.change.reason
+    failure = entry.rollout.failure or {}
+    return str(failure.get("message", ""))
+
+
+def _decision(decision: UnitDecision) -> RenderableType:
+    why = f": {decision.reason}" if decision.reason else ""
+    head = Text.assemble(plain(f"{moment(decision.at)}  "), plain(decision.what, "yellow"))
+    return Group(head.append_text(plain(f"  by {decision.by}{why}")), _rollout(decision.rollout_id, ""))
+
+
+def _rollout(rollout_id: str, status: str) -> Text:
+    return plain(f"  {rollout_id}{f', {status}' if status else ''}", "dim")
+
+
+def _digest(digest: str | None) -> str:
+    return digest[:SHORT_DIGEST] if digest else "-"

@@ -14,13 +14,26 @@ from pipelines.preview.property_lines import property_lines
 from pipelines.preview.report import (
     Disruption,
     EnvironmentReport,
+    FleetOutline,
     Report,
     ResourceRow,
     TenantEffect,
     UnitRow,
     Verdict,
+    WaveOutline,
 )
-from pipelines.preview.sentences import dangerous, effects, holds_data, object_name, place, unaffected, verdict_sentence
+from pipelines.preview.sentences import (
+    dangerous,
+    effects,
+    holds_data,
+    lost_beside,
+    object_name,
+    place,
+    told_fields,
+    unaffected,
+    verdict_sentence,
+)
+from pipelines.preview.waves import rule_words, wave_title, wave_words
 from pipelines.screens.common import counted, short
 from policies.change_set import FieldChange
 from policies.checkov.findings import PolicyFinding
@@ -33,6 +46,7 @@ _DOWNTIME_STYLES = {"none": "green", "possible": "yellow", "certain": "bold red"
 _LINES = 24  # for all lists together: with headings an ordinary change stays on one screen
 _FEWEST, _MOST = 1, 4
 _NAMES = 4
+_WAVES = 8
 _LONGEST = 240
 _EVERYTHING = 1_000_000
 
@@ -97,9 +111,11 @@ def _rows(report: EnvironmentReport, most: int, *, is_full: bool) -> Iterator[Ro
     if counts:
         yield "objects", plain(effects(counts))
     yield from _listed("rules", map(_field, report.rules), most)
-    yield from _listed("declared", (_unit(row, most) for row in report.units), most)
+    yield from _listed("declared", (_units(rows, most) for rows in _alike(report.units)), most)
     yield from _listed("disruption", map(_disruption, _by_downtime(report)), most)
     yield from _tenants(report.tenants, most)
+    if report.fleet is not None:
+        yield from _fleet(report.fleet, max(most, _WAVES))
     if report.pending_units:
         yield "also", plain(f"merged earlier, not delivered yet: {_names(report.pending_units, most)}")
     yield from _listed("note", (plain(note) for note in report.notes), most)
@@ -131,14 +147,16 @@ def _finding(finding: PolicyFinding) -> Text:
     state = "blocks" if finding.is_blocking else "waived" if finding.waiver else "warns"
     expired = f" (waiver expired on {finding.waiver.expires})" if finding.waiver and finding.is_waiver_expired else ""
     where = place(finding.file, finding.line, finding.column)
+    # A title says what ought to be: without "not met" it reads as if it were so.
+    unmet = f"not met: {finding.title}" + (f": {finding.detail}" if finding.detail else "")
     return Text.assemble(
         plain(f"{state} {finding.severity}", "bold red" if finding.is_blocking else "yellow"),
-        plain(f" {where} {finding.title}; {finding.fix} [{finding.check}]{expired}"),
+        plain(f" {where} {unmet}; {finding.fix} [{finding.check}]{expired}"),
     )
 
 
 def _danger(group: Sequence[ResourceRow]) -> Text:
-    first, *others = sorted(group, key=lambda row: not holds_data(row))
+    first, *others = lost_beside(group)
     lost = " with everything in it" if first.kind == "Namespace" else " with its data" if holds_data(first) else ""
     because = f" ({', '.join(first.replaced_because)} cannot be changed in place)" if first.replaced_because else ""
     more = f", and {counted(len(others), 'more object')}" if others else ""
@@ -149,11 +167,22 @@ def _danger(group: Sequence[ResourceRow]) -> Text:
     )
 
 
-def _unit(row: UnitRow, most: int) -> Text:
-    head = Text.assemble((f"{_SIGNS[row.action]} ", _STYLES[row.action]), plain(row.unit, "bold"))
-    for field in row.fields[:most]:
-        head = Text.assemble(head, "\n    ", _field(field))
-    more = len(row.fields) - most
+def _alike(rows: Iterable[UnitRow]) -> list[list[UnitRow]]:
+    """Units that change in the same way, together; each that comes or goes stands for itself."""
+    groups: dict[object, list[UnitRow]] = {}
+    for row in rows:
+        key = (row.unit.partition("/")[0], row.fields) if row.fields else row.unit
+        groups.setdefault(key, []).append(row)
+    return list(groups.values())
+
+
+def _units(rows: Sequence[UnitRow], most: int) -> Text:
+    row, names = rows[0], _names([one.unit for one in rows], most)
+    head = Text.assemble((f"{_SIGNS[row.action]} ", _STYLES[row.action]), plain(names, "bold"))
+    told = told_fields(row.fields)
+    for one in told[:most]:
+        head = Text.assemble(head, "\n    ", plain(one) if isinstance(one, str) else _field(one))
+    more = len(told) - most
     return Text.assemble(head, f"\n    … {more:,} more fields (--full)") if more > 0 else head
 
 
@@ -191,6 +220,22 @@ def _tenants(effects_: Sequence[TenantEffect], most: int) -> Iterator[Row]:
     parts += [f"using a changed service: {_names(through, most)}"] if through else []
     if parts:
         yield "tenants", plain("; ".join(parts))
+
+
+def _fleet(outline: FleetOutline, most: int) -> Iterator[Row]:
+    """The waves in their order, then what holds for all of them."""
+    yield from _listed("waves", (_wave(wave, outline) for wave in outline.waves), most)
+    yield "", plain("; ".join(rule_words(outline)), "dim")
+    holds = outline.holds
+    if holds.now:
+        yield "held now", plain(holds.now, "yellow")
+    yield from _listed("coming", map(plain, holds.coming), most)
+    yield from _listed("windows", map(plain, holds.windows), most)
+
+
+def _wave(wave: WaveOutline, outline: FleetOutline) -> Text:
+    approval = f", once approved by {_names(outline.approvers, _NAMES)}" if wave.needs_approval else ""
+    return Text.assemble(plain(wave_title(wave), "bold"), plain(f": {wave_words(wave)}"), plain(approval, "yellow"))
 
 
 def _names(names: Sequence[str], most: int) -> str:

@@ -11,13 +11,19 @@ from rich.table import Table
 from rich.text import Text
 
 from pipelines.output import plain
-from pipelines.screens.common import MARKS, duration, parsed, seconds_between, short, style_of
+from pipelines.screens.common import MARKS, duration, moment, parsed, seconds_between, short, style_of
+from pipelines.screens.fleet import fleet_screen, pace_words
+from pipelines.watching.changes import FleetChange, Progress, change_title
+from pipelines.watching.view import FleetView
 from workflows.models import StepProgress
-from workflows.rollout.models import RolloutStatus
+from workflows.rollout.models import TENANTS_STEP, RolloutStatus
 
 
 class StepEvent(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """One thing that happened: a step changed its status, or (``step`` empty) the rollout did."""
+    """One thing that happened: to a step, a wave or a unit; to the rollout where all three are empty.
+
+    docs/watch.md describes each field.
+    """
 
     at: str
     environment: str
@@ -27,11 +33,19 @@ class StepEvent(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     step: str = ""
     message: str = ""
     seconds: float | None = None
+    wave: str = ""
+    unit: str = ""
+    until: str = ""
+    progress: Progress | None = None
 
 
-def watch_screen(status: RolloutStatus, restore_steps: Sequence[StepProgress], now: datetime) -> RenderableType:
-    """The rollout with all its steps, those of the restore when there is one, and how it stands."""
+def watch_screen(
+    status: RolloutStatus, restore_steps: Sequence[StepProgress], now: datetime, fleet: FleetView | None = None
+) -> RenderableType:
+    """The rollout with all its steps, its waves and the steps of its restore where it has some, and how it stands."""
     parts: list[RenderableType] = [_heading(status), Text(), _steps(status.steps, now)]
+    if fleet is not None:
+        parts += [Text(), fleet_screen(fleet, status.environment, now)]
     if restore_steps:
         parts += [Text("\nrestore", style="bold yellow"), _steps(restore_steps, now)]
     return Group(*parts, Text(), _standing(status))
@@ -71,6 +85,10 @@ def _standing(status: RolloutStatus) -> Text:
     if status.waiting_for_approval:
         who = ", ".join(status.approvers) or "anybody"
         return plain(f"waiting for approval by {who}: adx approve {status.environment}", "yellow")
+    if status.held_until:
+        return plain(
+            f"held until {status.held_until}: {status.held_why}; adx fleet override {status.environment}", "yellow"
+        )
     return plain(status.phase, style_of(status.phase)) if status.phase != "running" else Text("running", style="cyan")
 
 
@@ -99,6 +117,8 @@ def events(
     happened += _step_events(after, restore_before, restore_after, "restore ", now)
     if after.waiting_for_approval and not (before and before.waiting_for_approval):
         happened.append(_event(after, "waiting-for-approval", now, ", ".join(after.approvers)))
+    if after.held_until and not (before and before.held_until):
+        happened.append(_event(after, "held", now, after.held_why))
     if after.outcome and not (before and before.outcome):
         happened.append(_event(after, after.outcome, now, _why(after).plain.removeprefix(": ").strip()))
     return happened
@@ -137,10 +157,35 @@ def _step_events(
     ]
 
 
+def fleet_event(status: RolloutStatus, change: FleetChange, now: datetime) -> StepEvent:
+    """What happened to the waves of a rollout, as an event of their step."""
+    return StepEvent(
+        at=change.at or now.isoformat(timespec="seconds"),
+        environment=status.environment,
+        rollout=status.rollout_id,
+        commit=status.commit,
+        status=change.status,
+        step=TENANTS_STEP,
+        message=change.message,
+        wave=change.wave,
+        unit=change.unit,
+        until=change.until,
+        progress=change.progress,
+    )
+
+
+def _title(event: StepEvent) -> str:
+    if event.wave or event.unit or event.progress is not None or event.status in ("decision", "held", "released"):
+        return change_title(FleetChange(event.status, event.wave, event.unit))
+    return f"{event.step} {event.status}" if event.step else f"rollout {event.status} ({short(event.commit)})"
+
+
 def event_line(event: StepEvent) -> Text:
     """``09:05:01 production apply succeeded 4.2 s  12 created``: one event on one line, without colours needed."""
     at = parsed(event.at)
-    what = f"{event.step} {event.status}" if event.step else f"rollout {event.status} ({short(event.commit)})"
+    what = _title(event)
     took = f" {duration(event.seconds)}" if event.seconds is not None else ""
     message = f"  {event.message}" if event.message else ""
+    message += f"  until {moment(parsed(event.until))} UTC" if event.until else ""
+    message += f"  {pace_words(event.progress.pace)}" if event.progress is not None and event.progress.pace else ""
     return plain(f"{at:%H:%M:%S} {event.environment} {what}{took}{message}")

@@ -7,7 +7,6 @@ about checks, environments and days is for :mod:`policies.checkov.policy_rules`.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -18,7 +17,7 @@ import msgspec
 from policies.checkov.policy_rules import RuleFinding
 from policies.checkov.spec import PoliciesSpec
 from policies.errors import Problem
-from policies.schema_explain import _EXPLAIN, SchemaFinding, _other, _schema_at
+from policies.schema_explain import SchemaFinding, explained
 from policies.secrets import credential_shape
 from policies.yaml_places import Places, spell
 from policies.yaml_reader import RefusedError, examine, read
@@ -26,7 +25,6 @@ from policies.yaml_text import Refusal, visible
 
 FILE = "policies/policies.yaml"
 SCHEMA = Path(__file__).parent / "schema.json"
-MAX_PROBLEMS = 100
 
 
 def read_policies(data: bytes) -> PoliciesSpec | None:
@@ -48,7 +46,7 @@ def problems_of(data: bytes) -> list[Problem]:
     places = Places(data)
     found = [_of_refusal(refusal, places.path_at((refusal.line, refusal.column))) for refusal in examined.refusals]
     said = {problem.line for problem in found}
-    shape = (_of_finding(finding, places) for finding in _shape_findings(examined.document))
+    shape = (_of_finding(finding, places) for finding in explained(_validator(), _schema(), examined.document))
     found += [problem for problem in shape if problem.line not in said]
     return sorted(map(_harmless, found), key=lambda problem: (problem.line, problem.column, problem.what))
 
@@ -73,13 +71,6 @@ def _validator() -> jsonschema_rs.Validator:
     return jsonschema_rs.Draft202012Validator(
         _schema(), pattern_options=jsonschema_rs.RegexOptions(), mask="the value", offline=True
     )
-
-
-def _shape_findings(document: Any) -> Iterator[SchemaFinding]:
-    for number, error in enumerate(_validator().iter_errors(document)):
-        if number == MAX_PROBLEMS:
-            return
-        yield from _EXPLAIN.get(error.kind.name, _other)(error, _schema_at(_schema(), error.schema_path[:-1]))
 
 
 def _of_finding(finding: SchemaFinding, places: Places) -> Problem:

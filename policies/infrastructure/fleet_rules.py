@@ -14,6 +14,7 @@ from policies.findings import (
     repository_rule,
     suggestion,
 )
+from policies.infrastructure.roles import role_of
 from policies.infrastructure.spec import FleetRules, Gate
 from policies.shares import Share, percentage
 
@@ -114,6 +115,22 @@ def waves_have_approvers(environment: str, declared: EnvironmentDeclarations) ->
         yield _finding(environment, "approvers", what, "list at least one approver, or take approval_before out")
 
 
+@environment_rule("infrastructure.role")
+def roles_have_people(environment: str, declared: EnvironmentDeclarations) -> Iterator[Finding]:
+    """A role that may approve is declared, and somebody has it: else nobody could ever approve by it."""
+    rules, file = declared.environment, environment_file(environment, "environment")
+    listed = {"approval.approvers": rules.approval.approvers, f"{_FLEET}.approvers": _fleet(declared).approvers}
+    for path, approvers in listed.items():
+        for index, role in enumerate(map(role_of, approvers)):
+            if not role or rules.roles.get(role):
+                continue
+            is_declared = role in rules.roles
+            what = f"nobody has the role {role}" if is_declared else f"the role {role} is not declared"
+            declare = f"list who has it under roles.{role}"
+            fix = declare if is_declared else suggestion(role, rules.roles, declare)
+            yield Finding(file=file, path=f"{path}[{index}]", what=what, fix=fix)
+
+
 def step_count(steps: Sequence[Share]) -> int:
     """How many steps there are, the last one, 100%, counted whether written or not."""
     return len(steps) + (0 if steps and percentage(steps[-1]) == 100 else 1)
@@ -146,4 +163,5 @@ FLEET_RULES: tuple[Rule, ...] = (
     gates_have_one_kind,
     approved_waves_exist,
     waves_have_approvers,
+    roles_have_people,
 )

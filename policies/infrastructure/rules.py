@@ -21,7 +21,9 @@ from policies.findings import (
     suggestion,
 )
 from policies.infrastructure.calendar_rules import CALENDAR_RULES
+from policies.infrastructure.drift_rules import DRIFT_RULES
 from policies.infrastructure.fleet_rules import FLEET_RULES
+from policies.infrastructure.promotion_rules import PROMOTION_RULES
 from policies.infrastructure.spec import EnvironmentSpec, PostDeploymentTest
 
 _DOCUMENT = "environment"
@@ -170,4 +172,6 @@ RULES: tuple[Rule, ...] = (
     http_checks_ask_permitted_addresses,
     *FLEET_RULES,
     *CALENDAR_RULES,
+    *DRIFT_RULES,
+    *PROMOTION_RULES,
 )

@@ -14,10 +14,11 @@ from policies.spec import Spec
 
 Day = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
 BeyondBudget = Literal["stop", "restore_wave", "restore_all"]
+HealRule = Literal["never", "always"]
 
 
 class Approval(Spec):
-    """Whether a person must agree before anything is applied, and who may."""
+    """Whether a person must agree before anything is applied, and who may: user names and ``role:NAME``."""
 
     required: bool = False
     approvers: tuple[str, ...] = ()
@@ -96,7 +97,10 @@ class FleetRules(Spec):
 
     ``steps`` and ``failure_budget`` are numbers or percentages (``"25%"``);
     ``approval_before`` holds ``canaries`` and numbers of steps, from 1;
-    ``approvers`` are user names and ``role:NAME``.
+    ``approvers`` are user names and ``role:NAME``. An approval that nobody
+    gives within ``approval_within_seconds`` (0: no limit) ends the rollout.
+    ``max_cells_at_once`` is how many cells work side by side (None: as many
+    as the workers' ADX_CELLS_AT_ONCE).
     """
 
     canaries: tuple[str, ...] = ()
@@ -108,6 +112,8 @@ class FleetRules(Spec):
     approval_before: tuple[int | str, ...] = ()
     approvers: tuple[str, ...] = ()
     max_parallel: int = 50
+    approval_within_seconds: int = 0
+    max_cells_at_once: int | None = None
 
 
 class RolloutRules(Spec):
@@ -145,6 +151,35 @@ class Window(Spec):
     time_zone: str
 
 
+class DriftRules(Spec):
+    """How often the cluster is compared with what was delivered, and whether what differs is put back.
+
+    After ``give_up_after`` times in a row a unit is not healed any more. What the field managers ``leave_to`` have
+    set, and what autoscalers have, is told and left alone.
+    """
+
+    check_every_seconds: int = 3600
+    heal: HealRule = "never"
+    give_up_after: int = 3
+    leave_to: tuple[str, ...] = ()
+
+
+class Promotion(Spec):
+    """From which environment versions and values are brought here, and what must hold there before.
+
+    ``follow`` and ``keep`` hold ``SERVICE.KEY`` of configuration values and ``flags.NAME`` of feature flags, with
+    ``*`` for every one.
+    """
+
+    from_: str = field(name="from")
+    time_in_place_seconds: int = 0
+    no_failure_within_seconds: int = 0
+    tests_passed: bool = False
+    no_drift: bool = False
+    follow: tuple[str, ...] = ()
+    keep: tuple[str, ...] = ()
+
+
 class SnapshotRetention(Spec):
     """A snapshot is kept while it is among the last or young enough; the last good one always."""
 
@@ -153,7 +188,7 @@ class SnapshotRetention(Spec):
 
 
 class EnvironmentSpec(Spec):
-    """``environments/<name>/environment.yaml``."""
+    """``environments/<name>/environment.yaml``. ``roles`` holds user names; ``role:NAME`` stands for them elsewhere."""
 
     name: str
     description: str
@@ -167,3 +202,6 @@ class EnvironmentSpec(Spec):
     windows: tuple[Window, ...] = ()
     post_deployment_tests: tuple[PostDeploymentTest, ...] = ()
     snapshots: SnapshotRetention = SnapshotRetention()
+    drift: DriftRules | None = None
+    promotion: Promotion | None = None
+    roles: dict[str, tuple[str, ...]] = field(default_factory=dict)

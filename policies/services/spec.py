@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from msgspec import field
 
+from policies.configuration.spec import Scalar, ValueSchema
 from policies.spec import Spec
 
 
@@ -59,8 +60,22 @@ class Autoscaling(Spec):
     target_cpu_percent: int = 70
 
 
+class ConfigurationNeed(Spec):
+    """One configuration key that the service reads; ``schema`` holds in every environment and for every tenant."""
+
+    key: str
+    description: str = ""
+    schema: ValueSchema | None = None
+    default: Scalar | None = None
+    secret: bool = False
+    required: bool = True
+
+
 class ServiceSpec(Spec):
-    """One service. Exactly one of ``replicas`` and ``autoscaling`` is set."""
+    """One service. Exactly one of ``replicas`` and ``autoscaling`` is set.
+
+    ``schema_versions`` says, by database, which version of its schema this version of the service is written for.
+    """
 
     name: str
     description: str
@@ -74,10 +89,12 @@ class ServiceSpec(Spec):
     probes: Probes = Probes()
     dependencies: tuple[str, ...] = ()
     feature_flags: tuple[str, ...] = ()
+    configuration: tuple[ConfigurationNeed, ...] | None = None
     env: dict[str, str] = field(default_factory=dict)
     writable_paths: tuple[str, ...] = ()
     min_available: int | None = None
     ready_timeout_seconds: int | None = None
+    schema_versions: dict[str, int] = field(default_factory=dict)
 
 
 class ServicesSpec(Spec):

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from workflows.clients.kubernetes import Cluster
-from workflows.ledger import Ledger, environments, quarantine, rollouts
+from workflows.ledger import Ledger, environments, quarantine, rollouts, units
 from workflows.ledger.models import Rollout
 
 
@@ -22,6 +22,31 @@ class Looked:
     delivered_commit: str | None
     last: Rollout | None
     quarantined: tuple[str, ...]
+    statuses: dict[str, str]  # of each unit, as the ledger has it
+
+    def tenants(self) -> list[str]:
+        """Names of the tenants that have a namespace, in order."""
+        labels = (item["metadata"].get("labels", {}) for item in self.objects if item["kind"] == "Namespace")
+        units = (found.get("adx/unit", "") for found in labels)
+        return sorted(unit.removeprefix("tenant.") for unit in units if unit.startswith("tenant."))
+
+    def namespace_of(self, tenant: str) -> str:
+        """The namespace of ``tenant``."""
+        return next(str(one["metadata"]["name"]) for one in self._of(tenant) if one["kind"] == "Namespace")
+
+    def pods_of(self, tenant: str) -> int:
+        """How many pods the quota of ``tenant`` allows."""
+        quota = next(one for one in self._of(tenant) if one["kind"] == "ResourceQuota")
+        return int(quota["spec"]["hard"]["pods"])
+
+    def objects_of(self, tenant: str) -> dict[str, str]:
+        """The digests of the objects in the namespace of ``tenant``, and of the namespace."""
+        namespace = self.namespace_of(tenant)
+        return {name: digest for name, digest in self.digests.items() if namespace in name.split("/")}
+
+    def _of(self, tenant: str) -> list[dict[str, Any]]:
+        unit = f"tenant.{tenant}"
+        return [one for one in self.objects if one["metadata"].get("labels", {}).get("adx/unit") == unit]
 
     def image_of(self, deployment: str) -> str:
         """The image that ``deployment`` runs."""
@@ -31,15 +56,6 @@ class Looked:
     def has_namespace(self, ending: str) -> bool:
         """Whether a namespace with that ending exists."""
         return any(item["kind"] == "Namespace" and item["metadata"]["name"].endswith(ending) for item in self.objects)
-
-    def flag_is_on(self, name: str) -> bool | None:
-        """The value of Boolean flag ``name`` as services read it; None where no service can."""
-        for item in self.objects:
-            document = item.get("data", {}).get("flags.json") if item["kind"] == "ConfigMap" else None
-            flag = json.loads(document).get(name) if document else None
-            if isinstance(flag, dict):
-                return bool(flag["enabled"])
-        return None
 
     def _object(self, kind: str, name: str) -> dict[str, Any]:
         return next(item for item in self.objects if item["kind"] == kind and item["metadata"]["name"] == name)
@@ -65,4 +81,5 @@ async def _look(settings: dict[str, str], environment: str) -> Looked:
             delivered_commit=known.delivered_commit if known else None,
             last=last[0] if last else None,
             quarantined=tuple(entry.commit for entry in await quarantine.commits_of(ledger, environment)),
+            statuses={unit.unit: unit.status for unit in await units.units_of(ledger, environment)},
         )

@@ -7,7 +7,10 @@ import shutil
 import subprocess
 from pathlib import Path
 
+from policies.tree import FOLDERS
+
 ROOT = Path(__file__).resolve().parents[2]
+ENVIRONMENT = "development"
 IDENTITY = ("-c", "user.name=Demo", "-c", "user.email=demo@example.com", "-c", "commit.gpgsign=false")
 
 
@@ -23,8 +26,10 @@ class Remote:
         _git("init", "--quiet", "--bare", "--initial-branch=main", str(self.path))
         _git("init", "--quiet", "--initial-branch=main", str(self.work))
         self.git("remote", "add", "origin", str(self.path))
-        for folder in ("environments", "tenants"):
-            shutil.copytree(ROOT / folder, self.work / folder)
+        for folder in FOLDERS:
+            if (ROOT / folder).exists():
+                shutil.copytree(ROOT / folder, self.work / folder)
+        self._declare_fleet()
         return self.merge("Declare the shop")
 
     def merge(self, message: str) -> str:
@@ -63,6 +68,26 @@ class Remote:
         )
         return name
 
+    def merge_branch(self, branch: str) -> None:
+        """Merge a branch that somebody else has pushed, and push the result to main."""
+        self.git("fetch", "--quiet", "origin", branch)
+        self.git(*IDENTITY, "merge", "--quiet", "--no-edit", "FETCH_HEAD")
+        self.git("push", "--quiet", "origin", "HEAD:main")
+
+    def raise_pods(self, by: int) -> None:
+        """Give every tenant more pods, everywhere."""
+        for file in sorted((self.work / "tenants").glob("*.yaml")):
+            raised = re.sub(r"(?m)^( +pods: )(\d+)", lambda found: f"{found[1]}{int(found[2]) + by}", file.read_text())
+            file.write_text(raised)
+
+    def _declare_fleet(self) -> None:
+        """Let the demo's environment deliver its tenants in waves."""
+        file = self.work / "environments" / ENVIRONMENT / "environment.yaml"
+        text, count = re.subn(r"(?m)^rollout:\n", f"rollout:\n{FLEET}", file.read_text())
+        if count != 1:
+            raise SystemExit(f"{file} has no rollout to put the waves into")
+        file.write_text(text)
+
     def _replace(self, path: str, pattern: str, value: str) -> str:
         file = self.work / path
         text = file.read_text()
@@ -80,6 +105,16 @@ def _git(*arguments: str) -> str:
     return done.stdout.strip()
 
 
+FLEET = """\
+  cells: 2
+  fleet:
+    canaries: [kestrel-cycles]
+    steps: ["50%"]
+    failure_budget: 1
+    gates:
+      - name: all-ready
+        workloads_ready: {timeout_seconds: 60}
+"""
 TENANT = """\
 apiVersion: adx/v1
 kind: Tenant

@@ -19,7 +19,7 @@ from rich.console import Console
 
 from scripts.errors import ScriptError
 from scripts.example.page import MARKDOWN, PREVIEW, TARGET, page
-from scripts.example.proposal import ENVIRONMENT, propose
+from scripts.example.proposal import ENVIRONMENT, declare_waves, propose, take_time
 from scripts.example.repository import ROOT, ExampleFailed, Repository
 
 WIDTH = 80
@@ -83,10 +83,12 @@ def _made(folder: Path) -> str:
     """The page, made in ``folder``; what was started there has ended. Raises ExampleFailed."""
     repository = Repository(folder / "repository")
     repository.create()
+    declare_waves(repository)
     adx = Adx(folder / "home", repository)
     try:
         adx.run("up")
         adx.run("deploy", ENVIRONMENT, "--watch")
+        take_time(repository)
         propose(repository)
         return page(adx.run(*MARKDOWN), adx.run(*PREVIEW))
     finally:

@@ -13,7 +13,7 @@ _PAGE = """\
 # The comment on a pull request
 
 Every pull request gets one comment, which each push edits. This is a real one: the samples of this repository were
-delivered to `{environment}` on the local stack, and a branch was previewed that
+delivered to `{environment}` on the local stack, with tenants in [waves](waves.md), and a branch was previewed that
 
 - raises the version of `checkoutservice` and changes a text of `frontend`,
 - raises the quota of `lumen-pharmacy`,

@@ -10,6 +10,37 @@ _FOLDER = f"environments/{ENVIRONMENT}"
 _LIVENESS_OF_ADSERVICE = r"(  - name: adservice\n(?:.*\n)*?)      liveness:\n(?:        .*\n)+"
 
 
+_FLEET = """roles:
+  release-manager: [ines.keller, tom.okafor]
+rollout:
+  cells: 2
+  fleet:
+    canaries: [lumen-pharmacy]
+    steps: [1, "50%"]
+    failure_budget: 1
+    max_parallel: 10
+"""
+_PROOF = """    bake_seconds: 600
+    gates:
+      - name: all-ready
+        workloads_ready: {timeout_seconds: 120}
+    approval_before: [1]
+    approvers: ["role:release-manager"]
+"""
+
+
+def declare_waves(repository: Repository) -> None:
+    """Let the environment deliver its tenants in waves, on ``main``. Raises ExampleFailed."""
+    repository.edit(f"{_FOLDER}/environment.yaml", r"^rollout:\n", _FLEET)
+    repository.push("Deliver tenants in waves", "main")
+
+
+def take_time(repository: Repository) -> None:
+    """From now on waves prove themselves, and somebody must agree: the first delivery waits for nobody and nothing."""
+    repository.edit(f"{_FOLDER}/environment.yaml", r"^    failure_budget: 1\n", rf"\g<0>{_PROOF}")
+    repository.push("Let waves prove themselves", "main")
+
+
 def propose(repository: Repository) -> None:
     """Commit the change on its branch and push it. Raises ExampleFailed."""
     repository.git("checkout", "--quiet", "-b", BRANCH)

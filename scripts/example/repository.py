@@ -12,10 +12,11 @@ import shutil
 import subprocess
 from pathlib import Path
 
+from policies.tree import FOLDERS
 from scripts.errors import ScriptError
 
 ROOT = Path(__file__).resolve().parents[2]
-DECLARED = ("environments", "tenants", "policies/policies.yaml")
+DECLARED = (*FOLDERS, "policies/policies.yaml")
 FIXED = {
     "GIT_AUTHOR_NAME": "Ines Keller",
     "GIT_AUTHOR_EMAIL": "ines.keller@boutique.example",
@@ -45,7 +46,8 @@ class Repository:
         self.git("init", "--quiet", "--initial-branch=main")
         self.git("remote", "add", "origin", str(self.remote))
         for name in DECLARED:
-            _copy(ROOT / name, self.work / name)
+            if (ROOT / name).exists():
+                _copy(ROOT / name, self.work / name)
         self.push("Declare the shop", "main")
 
     def push(self, message: str, branch: str) -> None:

@@ -52,7 +52,7 @@ async def scripted(*answers: tuple[int, str], **access: object) -> AsyncIterator
         await connection.close()
 
 
-@pytest.mark.parametrize("status", [429, 503])
+@pytest.mark.parametrize("status", [429, 500, 502, 503, 504])
 async def test_an_overloaded_server_is_asked_again(status: int) -> None:
     async with scripted((status, ""), (status, ""), OK) as (connection, script):
         assert (await connection.get("/version"))["gitVersion"] == "v1.36.3"

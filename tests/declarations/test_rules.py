@@ -53,7 +53,7 @@ def test_tenants_can_be_checked_a_few_at_a_time() -> None:
 def test_every_rule_has_an_id_of_its_system() -> None:
     """Ids are what people search for: system, dot, words; one rule each, apart from the one that has two scopes."""
     ids = [rule.id for rule in rules.RULES]
-    systems = {"infrastructure", "services", "configuration", "tenancy", "secrets"}
+    systems = {"infrastructure", "services", "configuration", "migrations", "tenancy", "secrets"}
     assert {id_.partition(".")[0] for id_ in ids} == systems
     assert sorted(ids).count("secrets.in-clear") == 2
     assert len(set(ids)) == len(ids) - 1

@@ -6,11 +6,11 @@ import copy
 from typing import Any
 
 from infra.render import render_unit
-from pipelines.drift.compare import AppliedObject
 from policies.desired_state import DesiredState
 from policies.services.spec import ResourceAmounts, Resources
 from tests.support.desired import AUTOSCALED, desired_state, platform_unit, service_spec, service_unit, tenant_unit
 from workflows.clients.kubernetes.normalise import object_id
+from workflows.drift.compare import AppliedObject
 
 Json = dict[str, Any]
 

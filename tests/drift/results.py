@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pipelines.drift.model import DriftedField, DriftedObject, EnvironmentDrift
+from workflows.drift.findings import DriftedField, DriftedObject, EnvironmentDrift
 
 COMMIT = "8d1e77aa" * 5
 AS_DELIVERED = EnvironmentDrift(environment="development", status="as-delivered", commit=COMMIT, compared=58)

@@ -10,13 +10,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipelines.drift.compare import drifted
-from pipelines.drift.fields import field_differences
-from pipelines.drift.model import DriftedField, DriftedObject
-from pipelines.preview.masking import Masker
+from policies.masking import Masker
 from policies.services.spec import ResourceAmounts, Resources
 from tests.drift.objects import STATE, Cluster, applied
 from tests.support.desired import desired_state, service_spec, service_unit
+from workflows.drift.compare import drifted
+from workflows.drift.fields import field_differences
+from workflows.drift.findings import DriftedField, DriftedObject
 
 CANARY = "canary-4d1f-password"
 CART, MAP, DENY = (

@@ -17,9 +17,9 @@ from lightkube.types import PatchType
 
 from pipelines.cli.drift import drift
 from pipelines.drift.check import DriftCheck, EnvironmentUnknown, chosen
-from pipelines.drift.model import EnvironmentDrift
 from tests.delivery.delivery import Delivery
 from tests.explain.command import Ran, run
+from workflows.drift.findings import EnvironmentDrift
 from workflows.ledger import environments
 
 CANARY = "canary-4d1f-password"

@@ -9,11 +9,11 @@ import pytest
 from lightkube import AsyncClient, KubeConfig, codecs
 from lightkube.resources.core_v1 import Namespace
 
-from pipelines.drift.compare import AppliedObject, drifted
-from pipelines.preview.masking import Masker
+from policies.masking import Masker
 from tests.drift.objects import applied, state_of
 from tests.support.local_stack import LocalStack
 from workflows.clients.kubernetes import Cluster
+from workflows.drift.compare import AppliedObject, drifted
 
 
 @pytest.fixture

@@ -7,13 +7,14 @@ from collections.abc import Iterator
 
 import pytest
 
-from pipelines.drift.model import EnvironmentDrift, exit_code, sentence
-from pipelines.drift.report import StatusWriter
+from pipelines.drift.exit_status import exit_code
 from pipelines.exit_codes import ExitCode
 from tests.drift.results import AS_DELIVERED, COMMIT, DRIFTED, NOTHING, UNCHECKED, UNDER_WAY
 from tests.support.github_server import GitHubServer
 from workflows.clients.hosting import open_hosting
 from workflows.clients.hosting.errors import HostingForbidden, HostingMisconfigured
+from workflows.drift.findings import EnvironmentDrift, sentence
+from workflows.drift.report import StatusWriter
 
 TOKEN = "canary-hosting-token-4d1f"
 

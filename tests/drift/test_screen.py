@@ -10,9 +10,9 @@ from pathlib import Path
 import msgspec
 from rich.console import Console
 
-from pipelines.drift.model import DriftedField, DriftedObject, EnvironmentDrift
 from pipelines.screens.drift import drift_screen
 from tests.drift.results import AS_DELIVERED, DRIFTED, NOTHING, UNCHECKED, UNDER_WAY
+from workflows.drift.findings import DriftedField, DriftedObject, EnvironmentDrift
 
 GOLDEN = Path(__file__).parent / "golden" / "drift.txt"
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 
+from policies.infrastructure.roles import Roles
 from policies.infrastructure.spec import FleetRules, Gate, WorkloadsReady
 from workflows.fleet.answers import (
     calendar_read,
@@ -20,7 +21,6 @@ from workflows.fleet.models import (
     Action,
     AskApproval,
     Calendar,
-    CancelUnits,
     CheckGates,
     Finish,
     FleetState,
@@ -46,13 +46,19 @@ def fleet(
     units: Sequence[FleetUnit],
     rules: FleetRules | None = None,
     *,
-    dependencies: Mapping[str, tuple[str, ...]] | None = None,
+    roles: Roles | None = None,
     has_calendar: bool = False,
+    calendar_fresh_seconds: int = 0,
 ) -> FleetState:
     """A rollout of ``units`` that has not begun."""
-    rules, dependencies = rules or FleetRules(), dependencies or {}
-    waves = plan_waves(units, rules, dependencies=dependencies)
-    return start(waves, rules, dependencies=dependencies, has_calendar=has_calendar)
+    rules = rules or FleetRules()
+    return start(
+        plan_waves(units, rules),
+        rules,
+        roles=roles or {},
+        has_calendar=has_calendar,
+        calendar_fresh_seconds=calendar_fresh_seconds,
+    )
 
 
 def run(state: FleetState, answer: Answer | None = None, now: datetime = NOON) -> tuple[FleetState, list[Action]]:
@@ -77,9 +83,6 @@ def answered_well(state: FleetState, action: Action, now: datetime) -> FleetStat
     if isinstance(action, StartUnits):
         for unit in action.units:
             state = unit_succeeded(state, unit)
-    elif isinstance(action, CancelUnits):
-        for unit in action.units:
-            state = unit_failed(state, unit, "restored", "cancelled")
     elif isinstance(action, RestoreUnits):
         for unit in action.units:
             state = unit_restored(state, unit)

@@ -152,6 +152,23 @@ async def test_a_cell_that_nobody_can_deliver_needs_an_operator_after_ten_tries(
     assert (result.summary.delivered, result.summary.needs_operator) == (15, 5)
     assert len([request for request in doubles.asked if request.stack == cell(1)]) == 10
     assert "no worker can reach the cluster" in result.reasons[0]
+    assert [(one.cell, one.reason) for one in doubles.frozen] == [
+        (doubles.asked[-1], "no worker can reach the cluster")
+    ], "the ledger is told of its units"
+
+
+@pytest.mark.parametrize(("error", "tries"), [("StaleFencingToken", 1), ("ConnectionError", 13)])
+async def test_a_ledger_that_cannot_be_told_of_lost_units_does_not_hold_the_fleet_forever(
+    error: str, tries: int
+) -> None:
+    """The result says that it does not know; a newer rollout, which has taken over, is not written over."""
+    doubles = FleetDoubles(plan_of(ALL_AT_ONCE), broken={cell(1)}, unwritable=error)
+
+    result = await ended(doubles)
+
+    assert (result.outcome, result.summary.needs_operator) == ("needs-operator", 5)
+    assert len(doubles.frozen) == tries
+    assert result.reasons[0].endswith("no worker can reach the cluster; the ledger does not know")
 
 
 async def test_a_pause_starts_no_cell_until_resumed() -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from policies.tree import FOLDERS
 from tests.github_workflows.runner import ROOT, Event
 
 SCRIPTS = sysconfig.get_path("scripts")
@@ -97,7 +98,7 @@ def pull_request(tmp_path: Path) -> PullRequest:
     folder = tmp_path / "checkout"
     folder.mkdir()
     git(folder, "init", "--quiet", "--initial-branch", "main")
-    for name in ("environments", "tenants"):
+    for name in FOLDERS:
         shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("Pulumi.*"))
     base = commit(folder)
     git(folder, "checkout", "--quiet", "-b", HOSTILE_BRANCH)

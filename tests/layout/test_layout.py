@@ -22,12 +22,12 @@ SLUGS = {
 MIRRORS = {
     "infrastructure": ("policies", "infra", "workflows", "tests"),
     "services": ("policies", "infra", "workflows", "tests"),
-    "configuration": ("policies", "infra", "tests"),
+    "configuration": ("policies", "infra", "workflows", "tests"),
     "tenancy": ("policies", "infra", "tests"),
 }
 NOT_SYSTEMS = {
     "policies": {"checkov"},
-    "workflows": {"cells", "clients", "fleet", "intake", "ledger", "rollout", "snapshots", "telemetry"},
+    "workflows": {"cells", "clients", "drift", "fleet", "intake", "ledger", "rollout", "snapshots", "telemetry"},
 }
 FILES = {
     "policies": ("schema.json", "spec.py", "rules.py"),

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from pipelines.preview.changes import read
 from scripts.example.page import TARGET, page
-from scripts.example.proposal import BRANCH, ENVIRONMENT, propose
+from scripts.example.proposal import BRANCH, ENVIRONMENT, declare_waves, propose, take_time
 from scripts.example.repository import Repository
 
 PARTS = re.compile(r"\n---\n\n(?P<comment>.+)\n\n---\n.+```text\n(?P<terminal>.+)\n```\n\Z", re.DOTALL)
@@ -35,6 +35,7 @@ def test_the_comment_is_whole() -> None:
     assert comment.startswith("## ADX preview: ⚠️ ")
     assert "| environment | system | delete | replace | update | create |" in comment
     assert "| environment | unit | downtime | pods restarted | why |" in comment
+    assert "### Waves" in comment
     assert "### Policy findings that do not block" in comment
     assert re.search(rf"`{ENVIRONMENT}`: delivered now `[0-9a-f]{{12}}`, plan `[0-9a-f]{{16}}`", comment)
     assert comment.rstrip().endswith("</sub>")
@@ -54,6 +55,8 @@ def test_the_proposed_change_still_fits_the_samples(tmp_path: Path) -> None:
     """It is valid and touches one environment; a sample that was renamed would be found by the next writer only."""
     repository = Repository(tmp_path)
     repository.create()
+    declare_waves(repository)
+    take_time(repository)
     propose(repository)
 
     assert read(repository.work, "main", BRANCH).affected() == [ENVIRONMENT]

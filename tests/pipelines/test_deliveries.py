@@ -15,6 +15,7 @@ import pytest
 import yaml
 from temporalio.client import Client, WorkflowExecution
 
+from policies.tree import FOLDERS
 from tests.pipelines.command import ADX, SOURCE, Ran, adx, environment
 from tests.support.local_stack import LocalStack
 
@@ -30,7 +31,7 @@ def git(folder: Path, *arguments: str) -> str:
 def repository(tmp_path: Path) -> Path:
     """Two commits: the declarations, and one service of staging in another version and one tenant less."""
     folder = tmp_path / "repository"
-    for name in ("environments", "tenants"):
+    for name in FOLDERS:
         shutil.copytree(SOURCE / name, folder / name)
     git(folder, "init", "-q", "-b", "main")
     git(folder, "add", ".")

@@ -8,10 +8,11 @@ from typing import Any
 import msgspec
 
 from pipelines.preview.build import environment_report
-from pipelines.preview.report import EnvironmentReport, Report, ToolVersion
+from pipelines.preview.report import EnvironmentReport, FleetOutline, Holds, Report, ToolVersion, WaveOutline
 from policies.change_set import FieldChange
 from policies.checkov.findings import PolicyFinding, Waiver
 from policies.desired_state import DesiredState, Unit
+from policies.infrastructure.spec import EnvironmentSpec, FleetRules, Gate, HttpCheck, RolloutRules, WorkloadsReady
 from policies.services.spec import ServiceSpec
 from policies.tenancy.spec import ResourceLimits
 from tests.preview.plans import plan_between
@@ -89,6 +90,73 @@ def finding(**changes: Any) -> PolicyFinding:
         is_blocking=True,
     )
     return msgspec.structs.replace(made, **changes)
+
+
+def outline(*waves: tuple[str, ...], **changes: Any) -> FleetOutline:
+    """Waves as name and unit ids; nobody may fail."""
+    listed = tuple(WaveOutline(name=name, units=tuple(units), needs_approval=True) for name, *units in waves)
+    made = FleetOutline(
+        waves=listed,
+        total=sum(len(wave.units) for wave in listed),
+        allowed_failures=0,
+        beyond_budget="stop",
+    )
+    return msgspec.structs.replace(made, **changes)
+
+
+def delivery(fleet: FleetRules | None, cells: int = 0) -> EnvironmentSpec:
+    """environment.yaml of staging."""
+    return EnvironmentSpec(
+        name="staging",
+        description="d",
+        owner="o",
+        region="r",
+        namespace="shop-staging",
+        rollout=RolloutRules(fleet=fleet, cells=cells),
+    )
+
+
+FLEET = FleetRules(
+    canaries=("customer-07", "customer-11"),
+    steps=(5, "25%"),
+    bake_seconds=900,
+    failure_budget="5%",
+    gates=(
+        Gate(name="all-ready", workloads_ready=WorkloadsReady()),
+        Gate(name="shop-answers", http_check=HttpCheck(url="https://shop.example/_healthz")),
+    ),
+    approval_before=(2,),
+    approvers=("role:release-manager", "ines.keller"),
+    max_parallel=10,
+)
+HOLDS = Holds(
+    now="freeze year-end (The books are closed.) until 2027-01-04 08:00 in Europe/Berlin",
+    windows=("mon, tue, wed, thu 09:00–17:00 in Europe/Berlin",),
+)
+
+
+def customers(count: int, pods: int) -> tuple[Unit, ...]:
+    """So many tenants, alike but for their names."""
+    limits = ResourceLimits(cpu="4", memory="8Gi", storage="50Gi", pods=pods)
+    return tuple(
+        tenant_unit("staging", f"customer-{number:02}", display_name=f"Customer {number}", resource_limits=limits)
+        for number in range(count)
+    )
+
+
+def fleet_changed() -> Report:
+    """A service raised and another taken away, forty tenants changed and one removed: in waves."""
+    before = shop(tenants=customers(41, 20))
+    after = shop(cart=service_spec(version="v1.3.0"), tenants=customers(40, 30))
+    after = [unit for unit in after if unit.id != "service/frontend"]
+    return report(changed(after, before, delivery=delivery(FLEET), holds=HOLDS))
+
+
+def probe_removed() -> Report:
+    """One line, however many fields a probe has."""
+    spec = service_spec()
+    without = msgspec.structs.replace(spec.probes, readiness=None)
+    return report(changed(shop(cart=msgspec.structs.replace(spec, probes=without))))
 
 
 def version_raised() -> Report:
@@ -239,5 +307,7 @@ EXAMPLES: dict[str, Callable[[], Report]] = {
         rules_changed,
         pending,
         several_environments,
+        fleet_changed,
+        probe_removed,
     )
 }

@@ -15,7 +15,7 @@ from pipelines.preview.markdown import LIMIT, SMALLEST_LIMIT, markdown
 from pipelines.preview.report import (
     Disruption,
     EnvironmentReport,
-    Rename,
+    Holds,
     Report,
     ResourceRow,
     TenantEffect,
@@ -24,9 +24,10 @@ from pipelines.preview.report import (
 )
 from policies.change_set import FieldChange
 from policies.errors import Problem
+from policies.renames import Rename
 from policies.tenancy.spec import ResourceLimits
 from tests.preview import examples, inert
-from tests.preview.examples import finding, report, state
+from tests.preview.examples import finding, outline, report, state
 from tests.preview.plans import plan_between
 from tests.preview.test_escaping import HOSTILE, MEANT
 from tests.support.desired import platform_unit, service_spec, service_unit, tenant_unit
@@ -179,6 +180,7 @@ def hostile_report(text: str) -> Report:
         replaced_because=(text,),
     )
     problem = Problem(file=text, line=1, column=1, path=text, what=text, fix=text, rule=text)
+    held = Holds(now=text, coming=(text,), windows=(text,))
     found = finding(check=text, title=text, unit=text, resource=text, file=text, path=text, fix=text)
     one = EnvironmentReport(
         environment=text,
@@ -197,7 +199,9 @@ def hostile_report(text: str) -> Report:
         problems=(problem,),
         unchecked=(text,),
         notes=(text,),
-        waves=((f"service/{text}",), (f"tenant/{text}",)),
+        fleet=outline(
+            ("core", f"service/{text}"), (text, f"tenant/{text}"), approvers=(text,), gates=(text,), holds=held
+        ),
         digest=text,
     )
     return Report(
@@ -231,15 +235,15 @@ def test_the_picture_is_bounded_and_groups_what_is_too_much() -> None:
     units = tuple(
         UnitRow(unit=f"tenant/t{number}", action="change" if number % 2 else "add", file="f") for number in range(1_000)
     )
-    waves = tuple(tuple(row.unit for row in units[start : start + 10]) for start in range(0, 1_000, 10))
+    waves = [(f"{start}", *(row.unit for row in units[start : start + 10])) for start in range(0, 1_000, 10)]
     grouped, in_waves = (
         next(token.content for token in inert.tokens(markdown(one)) if token.info == "mermaid")
-        for one in (of(units=units), of(units=units, waves=waves))
+        for one in (of(units=units), of(units=units, fleet=outline(*waves)))
     )
 
     assert "500 × tenant" in grouped
-    assert "94 more waves" in in_waves
-    assert max(len(grouped.splitlines()), len(in_waves.splitlines())) < 100
+    assert "92 more waves" in in_waves
+    assert max(len(grouped.splitlines()), len(in_waves.splitlines())) < 120
 
 
 def test_no_picture_is_drawn_of_a_single_unit() -> None:
@@ -250,9 +254,9 @@ def test_no_picture_is_drawn_of_a_single_unit() -> None:
 def test_waves_are_drawn_in_their_order() -> None:
     """What is delivered first leads to what is delivered next."""
     units = tuple(UnitRow(unit=f"service/{name}", action="change", file="f") for name in "ab")
-    text = markdown(of(units=units, waves=(("service/b",), ("service/a",))))
+    text = markdown(of(units=units, fleet=outline(("canaries", "service/b"), ("1", "service/a"))))
 
-    assert re.search(r'wave 1"\]\n.*service/b.*\n +end\n.*wave 2"\]\n.*service/a', text)
+    assert re.search(r'canaries"\]\n.*service/b.*\n +end\n.*"1"\]\n.*service/a', text)
     assert "e0w0 ==> e0w1" in text
 
 

@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 from infra.engine.plan import ResourceChange, plan_of
 from pipelines.preview.build import environment_report
 from pipelines.preview.markdown import markdown
-from pipelines.preview.masking import MASKED, Masker, secrets_in
 from policies.change_set import FieldChange
 from policies.checkov.findings import Waiver
 from policies.errors import Problem
+from policies.masking import MASKED, Masker, secrets_in
 from tests.preview.examples import changed, finding, report, shop, state
 from tests.preview.plans import plan_between
 from tests.support.desired import service_spec, service_unit, tenant_unit

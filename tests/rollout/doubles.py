@@ -29,6 +29,8 @@ from workflows.rollout.models import (
     DecisionRecord,
     Finished,
     FinishRequest,
+    HoldAnswer,
+    HoldRequest,
     TestRequest,
     TestsPassed,
     Thawed,
@@ -50,13 +52,17 @@ class Doubles:
     approvers: list[str] | None = None
     changed_units: int = 1
     is_plan_bound: bool = False
+    holds_until: list[HoldAnswer] = field(default_factory=list)
+    deaf: set[str] = field(default_factory=set)
 
     def fails(self, step: str, error_type: str = "WorkloadFailed") -> None:
         """Let ``step`` fail for good whenever it is called."""
         self.fail_at[step] = ApplicationError(f"{step} is broken", type=error_type, non_retryable=True)
 
-    def holds(self, step: str) -> asyncio.Event:
-        """Let ``step`` wait until the returned event is set or it is cancelled."""
+    def holds(self, step: str, *, is_deaf: bool = False) -> asyncio.Event:
+        """Let ``step`` wait until the returned event is set or it is cancelled; a deaf one hears of no cancellation."""
+        if is_deaf:
+            self.deaf.add(step)
         self.reached[step] = asyncio.Event()
         self.hold_at[step] = asyncio.Event()
         return self.hold_at[step]
@@ -65,7 +71,7 @@ class Doubles:
         self.calls.append(name)
         if name in self.hold_at:
             self.reached[name].set()
-            await self._wait_beating(self.hold_at[name])
+            await (self.hold_at[name].wait() if name in self.deaf else self._wait_beating(self.hold_at[name]))
         if name in self.fail_at:
             raise self.fail_at[name]
 
@@ -77,6 +83,12 @@ class Doubles:
                 await asyncio.wait_for(event.wait(), 0.05)
             except TimeoutError:
                 continue
+
+    @activity.defn
+    async def read_hold(self, request: HoldRequest) -> HoldAnswer:
+        """The next answer that was told; then nothing holds."""
+        self.calls.append("read_hold")
+        return self.holds_until.pop(0) if self.holds_until else HoldAnswer()
 
     @activity.defn
     async def choose(self, request: ChooseRequest) -> Choice:
@@ -112,6 +124,7 @@ class Doubles:
             approvers=self.approvers,
             approval_timeout_hours=1,
             is_plan_bound=self.is_plan_bound,
+            has_calendar=bool(self.holds_until),
         )
 
     @activity.defn
@@ -182,6 +195,7 @@ class Doubles:
             self.record_decision,
             self.validate,
             self.bind,
+            self.read_hold,
             self.snapshot,
             self.plan,
             self.apply,

@@ -15,6 +15,7 @@ from temporalio.client import WorkflowHandle
 
 from tests.rollout.doubles import Doubles
 from tests.rollout.harness import Harness, harness_on_new_server
+from tests.support.histories import keep
 from workflows.rollout.environment import EnvironmentWorkflow
 from workflows.rollout.models import Decision, EnvironmentInput, RolloutInput, RolloutStatus, Submission
 from workflows.rollout.workflow import RolloutWorkflow
@@ -97,7 +98,7 @@ async def record() -> None:
             for number, workflow_id in enumerate(await scenario(harness)):
                 history = await harness.client.get_workflow_handle(workflow_id).fetch_history()
                 suffix = "-restore" if number else ""
-                (HISTORIES / f"{stamp}-{name}{suffix}.json").write_text(history.to_json() + "\n")
+                keep(history, HISTORIES / f"{stamp}-{name}{suffix}.json")
 
 
 async def _start(harness: Harness) -> WorkflowHandle[RolloutWorkflow, RolloutStatus]:

@@ -19,6 +19,7 @@ from policies.configuration.spec import ConfigurationSpec, FlagsSpec
 from policies.declarations import Declarations, EnvironmentDeclarations
 from policies.errors import Problem
 from policies.infrastructure.spec import EnvironmentSpec
+from policies.migrations.spec import MigrationsSpec
 from policies.schemas import Kind, validator_for
 from policies.services.spec import ServicesSpec
 from policies.spec import Spec
@@ -30,6 +31,7 @@ MODELS: dict[Kind, type[Spec]] = {
     "services": ServicesSpec,
     "configuration": ConfigurationSpec,
     "flags": FlagsSpec,
+    "migrations": MigrationsSpec,
     "tenant": TenantSpec,
 }
 Model = TypeVar("Model", bound=Spec)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Collection, Mapping
 from dataclasses import dataclass
 
 from temporalio import activity
@@ -14,20 +14,24 @@ from infra.errors import PulumiFailed
 from policies.desired_state import DesiredState, Unit, digest_of
 from workflows.bodies import SnapshotManifest
 from workflows.cells.models import CellRequest, CellResult, UnitResult
-from workflows.cells.plan import cell_inputs, failures_by_unit, unverified
-from workflows.clients.kubernetes.cluster import ALL_KINDS
+from workflows.cells.plan import cell_inputs, failures_by_unit, standing, unverified
+from workflows.clients.kubernetes.kinds import ALL_KINDS
 from workflows.clients.kubernetes.normalise import digests_by_unit, unit_of
+from workflows.configuration.units import deliver_units
 from workflows.infrastructure.activities import FENCE_INTERVAL_SECONDS, cancelled_when, repair_stack, telling
 from workflows.infrastructure.plan import differing_objects
 from workflows.ledger import cells, units
 from workflows.ledger.cells import Claim
-from workflows.ledger.units import UnitState
+from workflows.ledger.units import UnitState, version_of
 from workflows.runtime import Runtime
 from workflows.step_runner import Report, StepKey
 
-RESTORE_ROUNDS = 3
+# One answer of 500 to any of a refresh's reads ends a whole round: an API server that fails now and then, or is away
+# for half a minute, must not make an operator necessary.
+RESTORE_PAUSES_SECONDS = (0.0, 2.0, 4.0, 8.0, 16.0)
 VERIFY_INTERVAL_SECONDS = 0.5
 VERIFY_WITHIN_SECONDS = 60.0
+LOST = "its namespace is being deleted or is gone, and created anew it would be empty"
 TENANT_KINDS = frozenset({"Namespace", "ConfigMap", "ResourceQuota", "LimitRange", "NetworkPolicy"})
 
 
@@ -112,8 +116,15 @@ class CellActivities:
             problems = await self._restored(cell, cell.asked, before=None)
             return [_undone(unit, problems.get(unit, "")) for unit in sorted(cell.asked)]
         failed = await self._applied(cell)
-        broken = await self._restored(cell, set(failed), before) if failed else {}
+        lost = await self._lost(cell, failed.keys())
+        back = failed.keys() - lost
+        broken = dict.fromkeys(lost, LOST) | (await self._restored(cell, back, before) if back else {})
         return [_result(unit, failed.get(unit, ""), broken.get(unit, "")) for unit in sorted(cell.asked)]
+
+    async def _lost(self, cell: _Cell, failed: Collection[str]) -> set[str]:
+        """Tenants that were to go away, and whose namespace goes or has gone although something failed."""
+        going = {unit for unit in failed if unit.startswith("tenant/") and cell.target(unit, is_new=True) is None}
+        return going - standing(await self._live(cell, going)) if going else set()
 
     async def _applied(self, cell: _Cell) -> dict[str, str]:
         """Apply the new inputs; why a unit failed, for those that did."""
@@ -123,7 +134,8 @@ class CellActivities:
             failed = failures_by_unit(error.diagnostics, cell.asked)
         else:
             failed = {}
-        return failed | await self._unverified(cell, dict.fromkeys(cell.asked - failed.keys(), True))
+        failed |= await self._unverified(cell, dict.fromkeys(cell.asked - failed.keys(), True))
+        return failed | await self._configured(cell, cell.asked - failed.keys(), is_new=True)
 
     async def _restored(
         self, cell: _Cell, failed: set[str], before: Mapping[str, Mapping[str, str]] | None
@@ -131,23 +143,32 @@ class CellActivities:
         """Re-apply the last good inputs of ``failed``, in rounds; why a unit is still not back, where it is not."""
         inputs = cell.inputs(cell.asked - failed)
         problems: dict[str, str] = {}
-        for round_number in range(RESTORE_ROUNDS):
-            if round_number:
+        for pause_seconds in RESTORE_PAUSES_SECONDS:
+            if pause_seconds:
+                await asyncio.sleep(pause_seconds)
                 await repair_stack(cell.engine, cell.report)
-            problems = await self._reapplied(cell, inputs, failed)
-            problems |= await self._unverified(cell, dict.fromkeys(failed - problems.keys(), False))
+            is_whole, problems = await self._reapplied(cell, inputs, failed)
+            # After a round that failed there may be nothing to wait for; the last one gives whatever is under way time.
+            is_patient = is_whole or pause_seconds == RESTORE_PAUSES_SECONDS[-1]
+            rest = dict.fromkeys(failed - problems.keys(), False)
+            problems |= await self._unverified(cell, rest, within_seconds=VERIFY_WITHIN_SECONDS if is_patient else 0.0)
+            problems |= await self._configured(cell, failed - problems.keys(), is_new=False)
             if before is not None:
                 problems |= await self._differing(cell, inputs, failed - problems.keys(), before)
             if not problems:
                 break
         return problems
 
-    async def _reapplied(self, cell: _Cell, inputs: DesiredState, failed: set[str]) -> dict[str, str]:
+    async def _reapplied(self, cell: _Cell, inputs: DesiredState, failed: set[str]) -> tuple[bool, dict[str, str]]:
+        """Whether all of the cell was applied, and what the engine said of those of ``failed`` that were not.
+
+        An object of another tenant that cannot be read keeps it from applying anything.
+        """
         try:
             await cell.engine.up(inputs, refresh=True, continue_on_error=True, on_event=telling(cell.report))
         except PulumiFailed as error:
-            return failures_by_unit(error.diagnostics, failed)
-        return {}
+            return False, failures_by_unit(error.diagnostics, failed)
+        return True, {}
 
     async def _differing(
         self, cell: _Cell, inputs: DesiredState, restored: set[str], before: Mapping[str, Mapping[str, str]]
@@ -168,16 +189,24 @@ class CellActivities:
         undeclared = {change.unit for change in (await cell.engine.preview(inputs, refresh=True)).changes}
         return {unit: f"{name} differs from the snapshot" for unit, name in suspects.items() if unit in undeclared}
 
-    async def _unverified(self, cell: _Cell, wanted: Mapping[str, bool]) -> dict[str, str]:
+    async def _unverified(
+        self, cell: _Cell, wanted: Mapping[str, bool], *, within_seconds: float = VERIFY_WITHIN_SECONDS
+    ) -> dict[str, str]:
         """Wait until the cluster holds what was declared; why it does not, for the units where it stays so."""
         targets = {unit: cell.target(unit, is_new=is_new) for unit, is_new in wanted.items()}
-        deadline = asyncio.get_running_loop().time() + VERIFY_WITHIN_SECONDS
+        deadline = asyncio.get_running_loop().time() + within_seconds
         while targets:
             wrong = unverified(targets, await self._live(cell, set(targets)))
             if not wrong or asyncio.get_running_loop().time() > deadline:
                 return wrong
             await asyncio.sleep(VERIFY_INTERVAL_SECONDS)
         return {}
+
+    async def _configured(self, cell: _Cell, asked: set[str], *, is_new: bool) -> dict[str, str]:
+        """Bring the units' own values into the store; why not, for those that differ in any, where that fails."""
+        moves = {unit: (cell.target(unit, is_new=not is_new), cell.target(unit, is_new=is_new)) for unit in asked}
+        way = f"{cell.request.turn}.{activity.info().attempt}.{'new' if is_new else 'before'}"
+        return await deliver_units(self._runtime, cell.request.lease, cell.desired.commit, moves, way)
 
     async def _live(self, cell: _Cell, wanted: set[str]) -> list[dict[str, object]]:
         """The live objects of ``wanted``: looked for where units of these kinds have any."""
@@ -244,9 +273,16 @@ def _state(cell: _Cell, result: UnitResult) -> UnitState:
             status="frozen",
             digest=unit.digest if unit else None,
             commit=other.commit if other else cell.desired.commit,
+            reason=result.why,
+            version=version_of(unit),
         )
     if unit is None:
         return UnitState(unit=result.unit, status="removed", digest=None, commit=cell.desired.commit)
     return UnitState(
-        unit=result.unit, status="applied" if is_new else "restored", digest=unit.digest, commit=unit.commit
+        unit=result.unit,
+        status="applied" if is_new else "restored",
+        digest=unit.digest,
+        commit=unit.commit,
+        reason=result.why,
+        version=version_of(unit),
     )

@@ -111,6 +111,16 @@ def unverified(units: Mapping[str, Unit | None], live: Iterable[Mapping[str, obj
     return {id_: reason for id_, reason in reasons.items() if reason}
 
 
+def standing(live: Iterable[Mapping[str, object]]) -> set[str]:
+    """The units whose namespace is there and is not being deleted: what is in it has not been touched."""
+    found: set[str] = set()
+    for item in live:
+        metadata: dict[str, dict[str, str]] = item["metadata"]  # type: ignore[assignment] # as the API server gives it
+        if item["kind"] == "Namespace" and "deletionTimestamp" not in metadata:
+            found.add((metadata.get("labels") or {}).get("adx/unit", "").replace(".", "/", 1))
+    return found
+
+
 def _revision(labels: Mapping[str, str]) -> Revision:
     """What an object says of its version: exactly one of the two is given."""
     return labels.get(VERSION_LABEL, ""), labels.get(CONTENT_LABEL, "")

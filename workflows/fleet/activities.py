@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 
 from temporalio import activity
 
 from policies.change_set import diff
-from policies.desired_state import DesiredState, ServiceInputs
+from policies.desired_state import DesiredState, ServiceInputs, Unit
 from policies.infrastructure.spec import EnvironmentSpec, FleetRules, Gate, PrometheusCheck, WorkloadsReady
 from policies.placement import stack_of
 from workflows.bodies import DeliveryBody
@@ -22,6 +23,7 @@ from workflows.fleet.durable import (
     CalendarRequest,
     FleetPlan,
     FleetPlanRequest,
+    FreezeRequest,
     GatesAnswer,
     GatesRequest,
     SettleRequest,
@@ -29,15 +31,18 @@ from workflows.fleet.durable import (
 from workflows.fleet.gates import why_not
 from workflows.fleet.machine import start
 from workflows.fleet.models import Calendar, FleetUnit, Wave
+from workflows.fleet.newest import newest_rules
 from workflows.fleet.waves import plan_waves
 from workflows.infrastructure.models import StackLease
-from workflows.ledger import fencing
+from workflows.ledger import cells, fencing, units
+from workflows.ledger.units import UnitState, version_of
 from workflows.rollout import post_deployment
 from workflows.runtime import Runtime
 from workflows.step_runner import Report, StepKey
+from workflows.task_queues import CELLS_AT_ONCE, cells_at_once_from
 
 POLL_INTERVAL_SECONDS = 0.5
-CELLS_AT_ONCE = 3
+CALENDAR_FRESH_SECONDS = 300
 
 
 class FleetActivities:
@@ -57,7 +62,7 @@ class FleetActivities:
         base = await self._runtime.bodies.get(request.base_state, DesiredState, request.environment)
         desired = await self._runtime.bodies.get(request.desired_state, DesiredState, request.environment)
         rules = (await self._delivery(request.delivery, request.environment)).environment
-        return fleet_plan(base, desired, rules)
+        return fleet_plan(base, desired, rules, cells_at_once=cells_at_once_from(self._runtime.environ))
 
     @activity.defn
     async def check_gates(self, request: GatesRequest) -> GatesAnswer:
@@ -73,16 +78,43 @@ class FleetActivities:
                     return GatesAnswer(gate.name, why)
             return GatesAnswer()
 
-        when = "after the bake" if request.is_after_bake else "before the bake"
-        attempt = f"{request.wave}@{when}@{activity.info().activity_id}"
-        key = StepKey(request.rollout_id, request.environment, "gates", attempt, unit=f"wave {request.wave}")
-        return await self._runtime.steps.run(key, GatesAnswer, work)
+        return await self._runtime.steps.run(gates_key(request, activity.info()), GatesAnswer, work)
 
     @activity.defn
     async def read_calendar(self, request: CalendarRequest) -> Calendar:
-        """The freezes and windows from ``at`` on."""
-        rules = (await self._delivery(request.delivery, request.environment)).environment
+        """The freezes and windows from ``at`` on, as the branch declares them now: one may just have been merged."""
+        rules = await newest_rules(self._runtime, request.environment)
+        if rules is None:
+            rules = (await self._delivery(request.delivery, request.environment)).environment
         return read_calendar(datetime.fromisoformat(request.at), rules.freezes, rules.windows)
+
+    @activity.defn
+    async def freeze_units(self, request: FreezeRequest) -> None:
+        """Let the ledger say of the units of a cell that an operator must look at them. Raises StaleFencingToken.
+
+        The cell is claimed for that, so that an attempt at it which comes back late can write nothing.
+        """
+        cell, lease, info = request.cell, request.cell.lease, activity.info()
+        base = None
+        if cell.base_state is not None:
+            base = await self._runtime.bodies.get(cell.base_state, DesiredState, lease.environment)
+        desired = await self._runtime.bodies.get(cell.desired_state, DesiredState, lease.environment)
+        claim = await cells.claim(
+            self._runtime.ledger,
+            lease.environment,
+            cell.stack,
+            rollout_id=lease.rollout_id,
+            holder=f"{info.workflow_id}.{info.workflow_run_id}.{info.activity_id}",
+            environment_token=lease.environment_token,
+        )
+        await units.record(
+            self._runtime.ledger,
+            lease.environment,
+            lease.rollout_id,
+            frozen_states(base, desired, cell.units, request.reason),
+            fencing_token=lease.environment_token,
+            claim=claim,
+        )
 
     @activity.defn
     async def settle(self, request: SettleRequest) -> str:
@@ -133,19 +165,42 @@ class FleetActivities:
         return ""
 
 
-def fleet_plan(base: DesiredState, desired: DesiredState, rules: EnvironmentSpec) -> FleetPlan:
+def fleet_plan(
+    base: DesiredState, desired: DesiredState, rules: EnvironmentSpec, *, cells_at_once: int = CELLS_AT_ONCE
+) -> FleetPlan:
     """The machine's first state, and where each unit lives. Pure; raises WavesImpossible."""
-    units = [FleetUnit(change.unit, change.action) for change in diff(base, desired).changes]
-    stacks = {unit.id: stack_of(unit.id, desired.environment, desired.cells) for unit in units}
+    changed = [FleetUnit(change.unit, change.action) for change in diff(base, desired).changes]
+    stacks = {unit.id: stack_of(unit.id, desired.environment, desired.cells) for unit in changed}
     fleet = _fleet_rules(rules)
-    waves = tuple(_by_cell(wave, stacks) for wave in plan_waves(units, fleet, dependencies={}))
-    state = start(waves, fleet, dependencies={}, has_calendar=bool(rules.freezes or rules.windows))
-    return FleetPlan(state, stacks, CELLS_AT_ONCE)
+    waves = tuple(_by_cell(wave, stacks) for wave in plan_waves(changed, fleet))
+    state = start(waves, fleet, roles=rules.roles, has_calendar=True, calendar_fresh_seconds=CALENDAR_FRESH_SECONDS)
+    return FleetPlan(state, stacks, fleet.max_cells_at_once or cells_at_once)
 
 
-def is_fleet(rules: EnvironmentSpec) -> bool:
-    """Whether tenants are delivered in waves and each for itself."""
-    return rules.rollout.fleet is not None or rules.rollout.cells > 0
+def gates_key(request: GatesRequest, info: activity.Info) -> StepKey:
+    """Which check it is: the same for each attempt at it, another for each time that the gates are asked."""
+    when = "after the bake" if request.is_after_bake else "before the bake"
+    # The ids of activities start again in each run of the workflow.
+    content = f"{request.wave}@{when}@{info.workflow_run_id}.{info.activity_id}"
+    return StepKey(request.rollout_id, request.environment, "gates", content, unit=f"wave {request.wave}")
+
+
+def frozen_states(base: DesiredState | None, desired: DesiredState, ids: Sequence[str], reason: str) -> list[UnitState]:
+    """What the ledger says of units of which nobody knows whether they are as in ``base`` or as ``desired``. Pure."""
+    before, after = (base.by_id() if base is not None else {}), desired.by_id()
+    return [_frozen(id_, before.get(id_), after.get(id_), desired.commit, reason) for id_ in ids]
+
+
+def _frozen(id_: str, before: Unit | None, after: Unit | None, commit: str, reason: str) -> UnitState:
+    known = before or after
+    return UnitState(
+        unit=id_,
+        status="frozen",
+        digest=before.digest if before is not None else None,
+        commit=known.commit if known is not None else commit,
+        reason=reason,
+        version=version_of(before),
+    )
 
 
 def _fleet_rules(rules: EnvironmentSpec) -> FleetRules:

@@ -5,8 +5,10 @@ An answer that comes twice, or too late to matter, changes nothing.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
 
+from workflows.cells.models import UnitResult
 from workflows.fleet.budget import budget_of
 from workflows.fleet.models import (
     FAILED,
@@ -23,13 +25,25 @@ from workflows.fleet.state import (
     current_wave,
     ended,
     in_phase,
-    is_in_core,
     mark_of,
     marked,
     place_of,
     proven,
     with_failure,
 )
+
+
+def cell_answered(state: FleetState, results: Iterable[UnitResult], *, is_undo: bool) -> FleetState:
+    """What became of the units that were moved together; ``is_undo``: they were to be brought back."""
+    for result in results:
+        unit, why, is_back = result.unit, result.why, result.outcome == "restored"
+        if is_undo:
+            state = unit_restored(state, unit) if is_back else restore_failed(state, unit, why)
+        elif result.outcome == "delivered":
+            state = unit_succeeded(state, unit)
+        else:
+            state = unit_failed(state, unit, "restored" if is_back else "needs-operator", why)
+    return state
 
 
 def unit_succeeded(state: FleetState, unit: str) -> FleetState:
@@ -39,14 +53,12 @@ def unit_succeeded(state: FleetState, unit: str) -> FleetState:
 
 
 def unit_failed(state: FleetState, unit: str, end: FailedUnitEnd, reason: str) -> FleetState:
-    """The delivery of ``unit`` failed or was cancelled, and it was restored by itself, or could not be."""
+    """The delivery of ``unit`` failed, and it was restored by itself, or could not be."""
     place = place_of(state, unit)
     if state.marks[place] not in UNDER_WAY:
         return state
     state = marked(state, [place], FAILED if end == "restored" else NEEDS_OPERATOR)
     state = with_failure(state, unit, end, reason)
-    if is_in_core(state, place):
-        return ended(state, "core-failed", f"{unit}, on which everybody depends, failed: {reason}")
     budget = budget_of(state)
     return ended(state, "over-budget", f"{budget}; the last was {unit}: {reason}") if budget.is_exceeded else state
 

@@ -1,9 +1,9 @@
 """What people may say to a running fleet rollout. Pure.
 
 Each returns the new state, in which the decision is recorded, or raises
-DecisionRefused and changes nothing. Who ``by`` is, and which roles they have,
-is for the caller to know; each decision that is taken belongs into the audit
-trail of the ledger, since the state keeps the last ones only.
+DecisionRefused and changes nothing. Who ``by`` is, is for the caller to know;
+each decision that is taken belongs into the audit trail of the ledger, since
+the state keeps the last ones only.
 """
 
 from __future__ import annotations
@@ -14,7 +14,16 @@ from datetime import datetime
 from policies.errors import AdxError
 from workflows.fleet.machine import awaited_wave
 from workflows.fleet.models import FAILED, KEPT_RECORDS, NEEDS_OPERATOR, PENDING, SKIPPED, DecisionTaken, FleetState
-from workflows.fleet.state import MAX_REASON, closed_at, ended, mark_of, marked, place_of, seconds
+from workflows.fleet.state import (
+    MAX_REASON,
+    approvers_named,
+    closed_at,
+    ended,
+    mark_of,
+    marked,
+    place_of,
+    seconds,
+)
 
 MAX_NAME = 100
 NOBODY = "nobody"
@@ -40,17 +49,17 @@ def resume(state: FleetState, by: str, now: datetime, *, reason: str = "") -> Fl
     return _taken(replace(state, is_paused=False), by, now, "resume", reason=reason)
 
 
-def approve(state: FleetState, wave: str, by: str, now: datetime, *, role: str = "", reason: str = "") -> FleetState:
-    """Let ``wave`` begin; ``by``, or whoever has ``role``, must be an approver."""
+def approve(state: FleetState, wave: str, by: str, now: datetime, *, reason: str = "") -> FleetState:
+    """Let ``wave`` begin; ``by`` must be an approver."""
     _check_awaited(state, wave)
-    by = _approver(state, by, role)
+    by = _approver(state, by)
     return _taken(replace(state, approved=[*state.approved, wave]), by, now, "approve", about=wave, reason=reason)
 
 
-def reject(state: FleetState, wave: str, by: str, now: datetime, *, role: str = "", reason: str = "") -> FleetState:
+def reject(state: FleetState, wave: str, by: str, now: datetime, *, reason: str = "") -> FleetState:
     """Do not let ``wave`` begin: the rollout ends, and what is delivered stays."""
     _check_awaited(state, wave)
-    by = _approver(state, by, role)
+    by = _approver(state, by)
     state = ended(state, "rejected", f"{by} rejected wave {wave}{f': {reason}' if reason else ''}")
     return _taken(state, by, now, "reject", about=wave, reason=reason)
 
@@ -59,12 +68,12 @@ def approval_expired(state: FleetState, wave: str, now: datetime) -> FleetState:
     """Nobody approved ``wave`` in time: the rollout ends. Comes from a timer; too late it changes nothing."""
     if awaited_wave(state) != wave or not wave:
         return state
-    state = ended(state, "rejected", f"nobody approved wave {wave} in time")
+    state = ended(state, "approval-expired", f"approval_expired: nobody approved wave {wave} in time")
     return _taken(state, NOBODY, now, "expire", about=wave)
 
 
 def skip(state: FleetState, unit: str, by: str, now: datetime, *, reason: str) -> FleetState:
-    """Leave ``unit``, which has not been started, as it is; whatever depends on it stays as it is too."""
+    """Leave ``unit``, which has not been started, as it is; services that it may call do not go away then."""
     _check_running(state)
     _check_reason(reason, "skipping a unit")
     if mark_of(state, unit) != PENDING:
@@ -91,9 +100,7 @@ def supersede(state: FleetState, by: str, now: datetime, *, reason: str = "") ->
 
 
 def cancel(state: FleetState, by: str, now: datetime, *, reason: str = "") -> FleetState:
-    """End the rollout: what is under way is restored, what is delivered stays."""
-    if state.ending == "superseded" and state.outcome is None:
-        state = replace(state, ending="")  # whoever waits for what is under way may stop waiting
+    """End the rollout: what is under way ends as it ends, what is delivered stays."""
     _check_running(state)
     state = ended(state, "cancelled", f"cancelled by {by}{f': {reason}' if reason else ''}")
     return _taken(state, by, now, "cancel", reason=reason)
@@ -129,14 +136,13 @@ def _check_awaited(state: FleetState, wave: str) -> None:
         raise DecisionRefused(f"wave {wave} does not wait for an approval, {what}", next_step="look at its status")
 
 
-def _approver(state: FleetState, by: str, role: str) -> str:
-    """Who approves, and by which right. A name never counts as a role: only roles are written with a colon."""
-    allowed = state.limits.approvers
-    if by in allowed and ":" not in by:
-        return by
-    if not role or f"role:{role}" not in allowed:
-        raise DecisionRefused(f"{by} may not approve waves", next_step=f"ask one of: {', '.join(allowed) or NOBODY}")
-    return f"{by} ({role})"
+def _approver(state: FleetState, by: str) -> str:
+    """Who approves, and by which right. Nobody's name has a colon: a role that nobody has is written with one."""
+    if by not in state.limits.approvers or ":" in by:
+        allowed = approvers_named(state) or NOBODY
+        raise DecisionRefused(f"{by} may not approve waves", next_step=f"ask one of: {allowed}")
+    role = state.limits.roles.get(by)
+    return f"{by} ({role})" if role else by
 
 
 def _check_reason(reason: str, what: str) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from workflows.cells.models import CellLease
+from workflows.cells.models import CellLease, CellRequest
 from workflows.fleet.models import FleetOutcome, FleetState, Summary
 from workflows.models import Timeouts
 
@@ -31,7 +31,14 @@ class FleetPlan:
 
 @dataclass(frozen=True)
 class FleetInput:
-    """Deliver the tenants of one rollout. ``plan`` is carried from run to run; None before the first."""
+    """Deliver the tenants of one rollout.
+
+    ``plan`` is carried from run to run, None before the first; so is
+    ``started_at`` (ISO 8601), and ``superseded_by``, what is to take this
+    fleet's place once it may. A run hands over to the next when its history
+    has ``events_per_run`` events, or when the server suggests it, which is
+    mostly before that.
+    """
 
     lease: CellLease
     base_state: str
@@ -40,6 +47,9 @@ class FleetInput:
     plan: FleetPlan | None = None
     turns: dict[str, int] = field(default_factory=dict)
     timeouts: Timeouts = Timeouts()
+    started_at: str = ""
+    events_per_run: int = 6000
+    superseded_by: str = ""
 
 
 @dataclass(frozen=True)
@@ -50,6 +60,14 @@ class FleetResult:
     summary: Summary
     delivered: list[str]
     reasons: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class FreezeRequest:
+    """Nobody could finish ``cell``: an operator must look at the units that were asked for, and ``reason`` says why."""
+
+    cell: CellRequest
+    reason: str
 
 
 @dataclass(frozen=True)

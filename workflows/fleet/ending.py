@@ -9,13 +9,10 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import replace
 
+from workflows.fleet.durable import FleetResult
 from workflows.fleet.models import (
-    CANCELLING,
-    CORE,
+    REMOVALS,
     RESTORING,
-    STARTED,
-    BeyondBudget,
-    CancelUnits,
     Ending,
     Finish,
     FleetOutcome,
@@ -29,17 +26,20 @@ from workflows.fleet.state import (
     HELD,
     UNDER_WAY,
     count,
-    current_wave,
     end_counts,
     marked,
     places_with,
     reach,
     room_left,
+    unit_ends,
 )
 
-_RESTORING_ENDINGS = frozenset({"core-failed", "over-budget", "gate-failed"})
+REASONS_KEPT = 20
+
+_RESTORING_ENDINGS = frozenset({"over-budget", "gate-failed"})
 _SAID_BY_PEOPLE: dict[Ending, FleetOutcome] = {
     "rejected": "rejected",
+    "approval-expired": "rejected",
     "superseded": "superseded",
     "cancelled": "cancelled",
 }
@@ -53,11 +53,7 @@ _WORDS: dict[UnitEnd, str] = {
 
 
 def wind_up(state: FleetState) -> Next:
-    """Cancel or await what is under way, restore what is to be restored, then finish."""
-    if state.ending == "cancelled" and STARTED in state.marks:
-        started = list(places_with(state, STARTED))
-        names = tuple(state.units[place] for place in started)
-        return Next(marked(state, started, CANCELLING), (CancelUnits(names),))
+    """Await what is under way, restore what is to be restored, then finish."""
     if count(state, UNDER_WAY):
         return Next(state, ())
     due = _due(state)
@@ -86,20 +82,25 @@ def summary_of(state: FleetState) -> Summary:
     )
 
 
+def result_of(state: FleetState, finish: Finish) -> FleetResult:
+    """What the rollout is told of the end."""
+    delivered = sorted(unit for unit, end in unit_ends(state).items() if end == "delivered")
+    reasons = [f"{failure.unit}: {failure.reason}" for failure in state.failures[:REASONS_KEPT]]
+    return FleetResult(finish.outcome, finish.summary, delivered, reasons)
+
+
 def _due(state: FleetState) -> list[int]:
-    """The units to be restored now: of the last wave that has any, those that no delivered unit depends on."""
+    """The units to be restored now: of the last wave that has any.
+
+    Not tenants that went away: who is created anew is empty, which is not what was there before.
+    """
     for wave in range(state.opened, _restored_from(state), -1):
         begin, end = reach(state, wave - 1), reach(state, wave)
-        if not any(mark in HELD + RESTORING for mark in state.marks[begin:end]):
+        is_for_good = state.waves[wave - 1].name == REMOVALS
+        if is_for_good or not any(mark in HELD + RESTORING for mark in state.marks[begin:end]):
             continue
-        needed = {
-            other
-            for place, others in state.waits_for.items()
-            if state.marks[int(place)] in HELD + RESTORING
-            for other in others
-        }
-        free = [place for place in places_with(state, HELD, end) if place >= begin and place not in needed]
-        return free[::-1][: max(0, room_left(state))]
+        held = [place for place in places_with(state, HELD, end) if place >= begin]
+        return held[::-1][: max(0, room_left(state))]
     return []
 
 
@@ -107,14 +108,7 @@ def _restored_from(state: FleetState) -> int:
     """How many waves stay as they are: all of them, all before the current one, or none."""
     if state.ending not in _RESTORING_ENDINGS:
         return state.opened
-    how = _how(state)
-    return {"stop": state.opened, "restore_wave": state.opened - 1, "restore_all": 0}[how]
-
-
-def _how(state: FleetState) -> BeyondBudget:
-    """As declared; but platform and services are one delivery and go back together."""
-    is_core = current_wave(state).name == CORE
-    return "restore_wave" if is_core and state.limits.beyond_budget == "stop" else state.limits.beyond_budget
+    return {"stop": state.opened, "restore_wave": state.opened - 1, "restore_all": 0}[state.limits.beyond_budget]
 
 
 def _outcome(state: FleetState, summary: Summary) -> FleetOutcome:

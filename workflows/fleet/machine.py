@@ -2,7 +2,7 @@
 
 ::
 
-    state = start(waves, rules, dependencies=…)
+    state = start(waves, rules)
     loop:
         step = next_actions(state, now)          # each action is given once; WaitUntil whenever time is waited for
         do step.actions
@@ -19,21 +19,23 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import datetime
+from types import MappingProxyType
 
+from policies.infrastructure.roles import Roles, people
 from policies.infrastructure.spec import FleetRules
 from workflows.fleet.budget import allowed_failures
 from workflows.fleet.ending import wind_up
 from workflows.fleet.models import (
-    CANCELLING,
     CORE_REMOVALS,
     PENDING,
     RESTORING,
+    SKIPPED,
     STARTED,
     UNPROVEN,
     Action,
     AskApproval,
-    CancelUnits,
     CheckGates,
+    Closed,
     FleetLimits,
     FleetState,
     Next,
@@ -62,18 +64,26 @@ from workflows.fleet.state import (
     room_left,
     seconds,
 )
-from workflows.fleet.waves import Dependencies, waits_for
+
+LOOK_AGAIN_SECONDS = 3600
 
 
 def start(
-    waves: Sequence[Wave], rules: FleetRules, *, dependencies: Dependencies, has_calendar: bool = False
+    waves: Sequence[Wave],
+    rules: FleetRules,
+    *,
+    roles: Roles = MappingProxyType({}),
+    has_calendar: bool = False,
+    calendar_fresh_seconds: int = 0,
 ) -> FleetState:
     """The state of a rollout of ``waves`` (see :func:`workflows.fleet.waves.plan_waves`) before anything is done.
 
-    ``has_calendar``: freezes or windows are declared, so the calendar must be read before a unit is started.
+    ``roles``: who has each of those that may approve; they stand in the state by name.
+    ``has_calendar``: freezes or windows may be declared, so the calendar must be read before a unit is started.
+    ``calendar_fresh_seconds``: one may be declared at any time, so what was read so long ago no longer counts.
     """
     units = [unit for wave in waves for unit in wave.units]
-    places = {unit: place for place, unit in enumerate(units)}
+    approvers = people(rules.approvers, roles)
     return FleetState(
         units=units,
         marks=PENDING * len(units),
@@ -85,12 +95,11 @@ def start(
             beyond_budget=rules.beyond_budget,
             has_gates=bool(rules.gates),
             has_calendar=has_calendar,
-            approvers=list(rules.approvers),
+            approvers=list(approvers),
+            approval_within_seconds=rules.approval_within_seconds,
+            calendar_fresh_seconds=calendar_fresh_seconds,
+            roles={name: role for name, role in approvers.items() if role},
         ),
-        waits_for={
-            str(places[unit]): [places[other] for other in others]
-            for unit, others in waits_for(waves, dependencies).items()
-        },
     )
 
 
@@ -117,10 +126,8 @@ def next_actions(state: FleetState, now: datetime) -> Next:
 
 def outstanding(state: FleetState) -> tuple[Action, ...]:
     """What was asked for and not answered yet, for a workflow that takes over a state from another."""
-    started, cancelling, restoring = (named(state, mark) for mark in (STARTED, CANCELLING, RESTORING))
+    started, restoring = named(state, UNDER_WAY), named(state, RESTORING)
     actions: list[Action] = [StartUnits(started)] if started else []
-    if cancelling:
-        actions.append(CancelUnits(cancelling))
     if restoring:
         actions.append(RestoreUnits(restoring, state.ending_reason))
     if state.ending or state.outcome is not None:
@@ -140,6 +147,35 @@ def awaited_wave(state: FleetState) -> str:
     if is_over or state.waves[state.opened].name != state.asked or state.asked in state.approved:
         return ""
     return state.asked
+
+
+def gives_way(state: FleetState, now: datetime) -> bool:
+    """Whether a newer rollout may take the place of this one at ``now``: it has begun nothing, or waits.
+
+    What waits for a person or for the calendar may do so for long; what works is proving something, and so goes on.
+    """
+    if state.ending or state.outcome is not None:
+        return False
+    is_untouched = count(state, PENDING + SKIPPED) == len(state.units)
+    return is_untouched or state.is_paused or bool(awaited_wave(state)) or _is_held(state, seconds(now))
+
+
+def _is_held(state: FleetState, now: int) -> bool:
+    """Whether the calendar keeps a unit from starting that could."""
+    closed = closed_at(state, now) if state.phase == "deliver" and ready_places(state, 1) else None
+    return closed is not None and closed.ends_at > state.overridden_until
+
+
+def overdue_wave(state: FleetState, now: datetime) -> str:
+    """The wave whose approval is no longer waited for (see ``decisions.approval_expired``); empty when none is."""
+    deadline = _approval_ends_at(state)
+    return awaited_wave(state) if deadline and seconds(now) >= deadline else ""
+
+
+def _approval_ends_at(state: FleetState) -> int:
+    """When the approval that was asked for expires; 0: never."""
+    limit_seconds = state.limits.approval_within_seconds
+    return state.asked_at + limit_seconds if limit_seconds and state.asked_at else 0
 
 
 def _deliver(state: FleetState, now: int) -> Next:
@@ -163,9 +199,15 @@ def _held(state: FleetState, now: int) -> Next | None:
         asked: tuple[Action, ...] = () if state.is_calendar_asked else (ReadCalendar(),)
         return Next(replace(state, is_calendar_asked=True), asked)
     closed = closed_at(state, now)
-    if closed is None or now < state.overridden_until:
+    if closed is None or closed.ends_at <= state.overridden_until:
         return None
-    return Next(state, (WaitUntil(at_second(closed.ends_at), closed.why),))
+    return Next(state, (WaitUntil(at_second(_look_again_at(state, closed, now)), closed.why),))
+
+
+def _look_again_at(state: FleetState, closed: Closed, now: int) -> int:
+    """When what holds is over; before that, now and then, since it may have been taken back or become longer."""
+    fresh_seconds = state.limits.calendar_fresh_seconds
+    return min(closed.ends_at, now + max(fresh_seconds, LOOK_AGAIN_SECONDS)) if fresh_seconds else closed.ends_at
 
 
 def _check(state: FleetState, _now: int) -> Next:
@@ -194,18 +236,31 @@ def _bake(state: FleetState, now: int) -> Next:
     return Next(state, (WaitUntil(at_second(state.bake_ends_at), f"wave {current_wave(state).name} proves itself"),))
 
 
-def _next_wave(state: FleetState, _now: int) -> Next:
+def _next_wave(state: FleetState, now: int) -> Next:
     if state.opened == len(state.waves) or _is_withheld(state):
         return wind_up(state)
     wave = state.waves[state.opened]
     if PENDING not in state.marks[reach(state, state.opened) : reach(state, state.opened + 1)]:
         return Next(replace(state, opened=state.opened + 1), ())
     if wave.needs_approval and wave.name not in state.approved:
-        ask = AskApproval(wave.name, tuple(state.limits.approvers))
-        return Next(replace(state, asked=wave.name), () if state.asked == wave.name else (ask,))
+        return _asking(state, wave, now)
     if state.is_paused:
         return Next(state, ())
+    if state.limits.calendar_fresh_seconds:
+        state = replace(state, calendar=None)  # whatever was declared since then holds this wave
     return Next(in_phase(replace(state, opened=state.opened + 1), "deliver"), ())
+
+
+def _asking(state: FleetState, wave: Stage, now: int) -> Next:
+    """Ask once, and wait as long as an approval is waited for."""
+    actions: list[Action] = []
+    if state.asked != wave.name:
+        state = replace(state, asked=wave.name, asked_at=now)
+        actions.append(AskApproval(wave.name, tuple(state.limits.approvers)))
+    deadline = _approval_ends_at(state)
+    if deadline > now:
+        actions.append(WaitUntil(at_second(deadline), f"approval of wave {wave.name}"))
+    return Next(state, tuple(actions))
 
 
 def _is_withheld(state: FleetState) -> bool:

@@ -13,7 +13,15 @@ from typing import Literal
 
 BeyondBudget = Literal["stop", "restore_wave", "restore_all"]
 Phase = Literal["deliver", "check", "checking", "bake", "recheck", "rechecking", "next"]
-Ending = Literal["", "core-failed", "over-budget", "gate-failed", "rejected", "superseded", "cancelled"]
+Ending = Literal[
+    "",
+    "over-budget",
+    "gate-failed",
+    "rejected",
+    "approval-expired",
+    "superseded",
+    "cancelled",
+]
 UnitEnd = Literal["delivered", "restored", "skipped", "untouched", "needs-operator"]
 FailedUnitEnd = Literal["restored", "needs-operator"]
 FleetOutcome = Literal[
@@ -27,13 +35,13 @@ FleetOutcome = Literal[
     "needs-operator",
 ]
 
-# Names of waves beside those of the steps, which are their numbers from 1.
+# Names of waves beside those of the steps, which are their numbers from 1. The core is delivered before a fleet begins.
 CORE, CANARIES, REMOVALS, CORE_REMOVALS = "core", "canaries", "removals", "core-removals"
 
 # The letters of FleetState.marks.
 PENDING = "."
 STARTED = "s"
-CANCELLING = "x"
+CANCELLING = "x"  # under way like STARTED; written by earlier versions only
 UNPROVEN = "n"  # delivered, and its wave's gates and bake not yet over
 DELIVERED = "d"
 RESTORING = "b"
@@ -47,7 +55,7 @@ KEPT_RECORDS = 50
 
 @dataclass(frozen=True)
 class FleetUnit:
-    """A unit that a rollout changes: ``platform``, ``service/<name>`` or ``tenant/<name>``, and what happens to it."""
+    """A unit of a fleet and what happens to it: ``tenant/<name>``, or a ``service/<name>`` that goes away."""
 
     id: str
     action: Literal["add", "change", "remove"] = "change"
@@ -73,7 +81,12 @@ class Stage:
 
 @dataclass(frozen=True)
 class FleetLimits:
-    """What holds for the whole rollout. ``approvers`` are user names and ``role:NAME``."""
+    """What holds for the whole rollout. ``approvers`` are user names; ``roles`` has the role by which somebody may.
+
+    An approval expires after ``approval_within_seconds`` (0: never). The
+    calendar is read again before each wave, and when it was read
+    ``calendar_fresh_seconds`` ago (0: only where it is known no further).
+    """
 
     max_parallel: int = 5
     bake_seconds: int = 0
@@ -82,6 +95,9 @@ class FleetLimits:
     has_gates: bool = False
     has_calendar: bool = False
     approvers: list[str] = field(default_factory=list)
+    approval_within_seconds: int = 0
+    calendar_fresh_seconds: int = 0
+    roles: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -126,11 +142,11 @@ class UnitFailure:
 class FleetState:
     """A fleet rollout, whole.
 
-    ``units`` are in the order of their waves; ``waits_for`` maps the place of a
-    unit (as text) to the places of units that must be delivered first; the
-    first ``opened`` waves may be delivered, the last of them is the current
-    one; ``asked`` is the wave that an approval was last asked for.
-    ``decisions`` and ``failures`` hold the last KEPT_RECORDS; the ledger has all.
+    ``units`` are in the order of their waves; the first ``opened`` waves may be
+    delivered, the last of them is the current one; ``asked`` is the wave that
+    an approval was last asked for, at ``asked_at``. ``decisions`` and
+    ``failures`` hold the last KEPT_RECORDS; the ledger has all. ``waits_for`` is
+    always empty: earlier versions wrote it.
     """
 
     units: list[str]
@@ -152,18 +168,12 @@ class FleetState:
     outcome: FleetOutcome | None = None
     decisions: list[DecisionTaken] = field(default_factory=list)
     failures: list[UnitFailure] = field(default_factory=list)
+    asked_at: int = 0
 
 
 @dataclass(frozen=True)
 class StartUnits:
     """Deliver each unit by itself; each answers with ``unit_succeeded`` or ``unit_failed``."""
-
-    units: tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class CancelUnits:
-    """End the deliveries that are under way; each answers as if it had failed, or succeeded where it was faster."""
 
     units: tuple[str, ...]
 
@@ -228,7 +238,7 @@ class Finish:
     summary: Summary
 
 
-Action = StartUnits | CancelUnits | RestoreUnits | CheckGates | AskApproval | ReadCalendar | WaitUntil | Finish
+Action = StartUnits | RestoreUnits | CheckGates | AskApproval | ReadCalendar | WaitUntil | Finish
 
 
 @dataclass(frozen=True)

@@ -10,9 +10,9 @@ from datetime import UTC, datetime
 from itertools import islice
 
 from policies.errors import AdxError
+from policies.infrastructure.roles import names
 from workflows.fleet.models import (
     CANCELLING,
-    CORE,
     DELIVERED,
     FAILED,
     KEPT_RECORDS,
@@ -113,15 +113,9 @@ def current_wave(state: FleetState) -> Stage:
     return state.waves[state.opened - 1]
 
 
-def is_in_core(state: FleetState, place: int) -> bool:
-    """Whether the unit there is one that everybody depends on, and is being delivered (not taken away)."""
-    return state.waves[0].name == CORE and place < state.waves[0].size
-
-
 def ready_places(state: FleetState, room: int) -> list[int]:
-    """Up to ``room`` units of opened waves that may start: not started yet, and whatever they wait for is delivered."""
-    pending = places_with(state, PENDING, reach(state, state.opened))
-    return list(islice((place for place in pending if _is_free(state, place)), max(0, room)))
+    """Up to ``room`` units of opened waves that may start, since they have not yet."""
+    return list(islice(places_with(state, PENDING, reach(state, state.opened)), max(0, room)))
 
 
 def room_left(state: FleetState) -> int:
@@ -131,8 +125,10 @@ def room_left(state: FleetState) -> int:
 
 def is_calendar_known(state: FleetState, now: int) -> bool:
     """Whether it is known if something may be started at ``now``."""
-    calendar = state.calendar
-    return calendar is not None and calendar.known_from <= now < calendar.known_until
+    calendar, fresh_seconds = state.calendar, state.limits.calendar_fresh_seconds
+    if calendar is None or not calendar.known_from <= now < calendar.known_until:
+        return False
+    return not fresh_seconds or now < calendar.known_from + fresh_seconds
 
 
 def closed_at(state: FleetState, now: int) -> Closed | None:
@@ -162,6 +158,12 @@ def proven(state: FleetState) -> FleetState:
     return in_phase(marked(state, places_with(state, UNPROVEN), DELIVERED), "next")
 
 
+def approvers_named(state: FleetState) -> str:
+    """Who may approve a wave, with the roles by which they may; empty for nobody."""
+    limits = state.limits
+    return names({name: limits.roles.get(name, "") for name in limits.approvers})
+
+
 def seconds(now: datetime) -> int:
     """Whole seconds since 1970. A time without a zone could be anywhere's: ValueError."""
     if now.tzinfo is None:
@@ -172,7 +174,3 @@ def seconds(now: datetime) -> int:
 def at_second(second: int) -> datetime:
     """The instant, in UTC."""
     return datetime.fromtimestamp(second, UTC)
-
-
-def _is_free(state: FleetState, place: int) -> bool:
-    return all(state.marks[other] in HELD for other in state.waits_for.get(str(place), ()))

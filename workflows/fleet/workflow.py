@@ -5,27 +5,17 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Coroutine
 from datetime import datetime, timedelta
-from typing import Any
 
 from temporalio import workflow
 from temporalio.exceptions import ActivityError, ApplicationError
 
-from policies.errors import AdxError
-from workflows.cells.activities import CellActivities
-from workflows.cells.models import CellRequest, CellResult
+from workflows.cells.models import CellRequest
 from workflows.fleet import answers, decisions
-from workflows.fleet.activities import FleetActivities
-from workflows.fleet.durable import (
-    CalendarRequest,
-    FleetDecision,
-    FleetInput,
-    FleetPlan,
-    FleetPlanRequest,
-    FleetResult,
-    FleetStatus,
-    GatesRequest,
-)
-from workflows.fleet.machine import awaited_wave, next_actions, outstanding
+from workflows.fleet.calls import FleetCalls
+from workflows.fleet.deciding import decided, reason_of
+from workflows.fleet.durable import FleetDecision, FleetInput, FleetPlan, FleetResult, FleetStatus
+from workflows.fleet.ending import result_of
+from workflows.fleet.machine import awaited_wave, gives_way, next_actions, outstanding, overdue_wave
 from workflows.fleet.models import (
     DELIVERED,
     PENDING,
@@ -40,15 +30,9 @@ from workflows.fleet.models import (
     StartUnits,
     WaitUntil,
 )
-from workflows.fleet.state import marked, named, place_of, unit_ends
+from workflows.fleet.state import marked, named, place_of
 from workflows.guarded import failure_of
-from workflows.invoke import ActivityCall
-from workflows.rollout.activities import RolloutActivities
-from workflows.rollout.models import Decision, DecisionRecord, Receipt
-
-PATIENCE = 10
-PAUSE_AFTER_FAILED_CELL_SECONDS = 20
-REASONS_KEPT = 20
+from workflows.rollout.models import Receipt
 
 
 @workflow.defn
@@ -58,65 +42,73 @@ class FleetWorkflow:
     @workflow.init
     def __init__(self, request: FleetInput) -> None:
         self._request = request
-        self._call = ActivityCall(request.timeouts)
+        self._calls = FleetCalls(request)
         self._plan: FleetPlan | None = request.plan
         self._state: FleetState | None = request.plan.state if request.plan else None
         self._turns = dict(request.turns)
         self._queue: dict[tuple[str, bool], list[str]] = {}
         self._busy: dict[str, asyncio.Task[None]] = {}
-        self._others: set[asyncio.Task[None]] = set()
+        self._checking: set[asyncio.Task[None]] = set()
+        self._reading: asyncio.Task[None] | None = None
+        self._unreadable = ""
         self._finish: Finish | None = None
         self._cancelled_by = ""
+        self._superseded_by = request.superseded_by
+        self._defect: BaseException | None = None
         self._wake_at: datetime | None = None
         self._why_waiting = ""
         self._has_news = True
-        self._started_at = workflow.now()
+        self._started_at = request.started_at or workflow.now().isoformat()
 
     @workflow.run
-    async def run(self, request: FleetInput) -> FleetResult:
+    async def run(self, request: FleetInput) -> FleetResult:  # noqa: ARG002 - taken by __init__
         """Deliver; the result says what became of every unit."""
         if self._plan is None:
-            plan_request = FleetPlanRequest(
-                self._environment, self._rollout_id, request.base_state, request.desired_state, request.delivery
-            )
-            self._plan = await self._call.read(FleetActivities.plan_fleet, plan_request)
+            self._plan = await self._calls.plan()
             self._state = self._plan.state
             if self._cancelled_by:
                 self.cancel(self._cancelled_by)
         else:
             self._do(outstanding(self._known()))
         while self._finish is None:
+            await self._expire()
             self._step()
             if self._finish is None:
                 await self._rest()
         await workflow.wait_condition(workflow.all_handlers_finished)
-        return self._result(self._finish)
+        return result_of(self._known(), self._finish)
 
     @workflow.query
     def status(self) -> FleetStatus:
         """The fleet as it stands."""
         awaited = awaited_wave(self._state) if self._state is not None else ""
-        why = f"approval of wave {awaited}" if awaited else self._why_waiting
-        return FleetStatus(self._state, sorted(self._busy), why, self._started_at.isoformat())
+        why = f"approval of wave {awaited}" if awaited else self._unreadable or self._why_waiting
+        return FleetStatus(self._state, sorted(self._busy), why, self._started_at)
 
     @workflow.update
     async def decide(self, decision: FleetDecision) -> Receipt:
         """Pause, resume, approve, reject, skip, retry, override or cancel; the machine judges whether it fits."""
-        record = DecisionRecord(
-            self._environment, f"fleet.{decision.what}", Decision(decision.by, self._rollout_id, _reason(decision))
-        )
-        await self._call.read(RolloutActivities.record_decision, record)
-        self._state = _decided(self._known(), decision, workflow.now())
+        await self._calls.record(decision.what, decision.by, reason_of(decision))
+        try:
+            self._state = decided(self._known(), decision, workflow.now())
+        except ApplicationError as refusal:
+            # Something else happened while the word was being recorded: the audit trail must not say it was followed.
+            if workflow.patched("fleet-records-refusals"):
+                why = f"{reason_of(decision)}: {refusal.message}".removeprefix(": ")
+                await self._calls.record_if_possible(f"{decision.what}-refused", decision.by, why)
+            raise
+        self._withdraw()  # at once: while a run is handing over, no step follows
         if decision.what == "retry":
             self._turns[decision.about] = self._turns.get(decision.about, 0) + 1
         self._has_news = True
-        return Receipt(self._environment, "", f"{decision.what}{' ' + decision.about if decision.about else ''}: done")
+        environment = self._request.lease.environment
+        return Receipt(environment, "", f"{decision.what}{' ' + decision.about if decision.about else ''}: done")
 
     @decide.validator
     def _check_decision(self, decision: FleetDecision) -> None:
         if self._state is None:
             raise ApplicationError("the waves are not planned yet", type="Refused")
-        _decided(self._state, decision, workflow.now())
+        decided(self._state, decision, workflow.now())
 
     @workflow.signal
     def cancel(self, by: str) -> None:
@@ -127,13 +119,10 @@ class FleetWorkflow:
             self._state = decisions.cancel(self._state, by, workflow.now())
             self._has_news = True
 
-    @property
-    def _environment(self) -> str:
-        return self._request.lease.environment
-
-    @property
-    def _rollout_id(self) -> str:
-        return self._request.lease.rollout_id
+    @workflow.signal
+    def supersede(self, by: str = "a newer commit") -> None:
+        """Make way for ``by`` if nothing has begun, or as soon as this waits: for a person, or for the calendar."""
+        self._superseded_by, self._has_news = by, True
 
     def _known(self) -> FleetState:
         assert self._state is not None  # noqa: S101 - set by the first step, before anything that asks
@@ -142,23 +131,57 @@ class FleetWorkflow:
     def _step(self) -> None:
         """Ask the machine, do what it says, and let as many cells work as may."""
         self._has_news, self._wake_at, self._why_waiting = False, None, ""
+        self._make_way()
         self._withdraw()
         step = next_actions(self._known(), workflow.now())
         self._state = step.state
         self._do(step.actions)
         self._dispatch()
+        self._make_way()  # it may wait from now on
+
+    def _make_way(self) -> None:
+        state, now = self._known(), workflow.now()
+        if not self._superseded_by or state.ending or state.outcome is not None:
+            return
+        if gives_way(state, now) or self._unreadable:
+            self._state = decisions.supersede(state, self._superseded_by, now)
+            self._has_news = True
 
     async def _rest(self) -> None:
         """Until something is news, or time is up; a new run takes over when this one's history is long."""
-        if workflow.info().is_continue_as_new_suggested():
-            await workflow.wait_condition(lambda: not self._busy and not self._others)
+        if self._is_run_long():
+            # What waits for a calendar that cannot be read may wait for long; the next run asks for it again.
+            await workflow.wait_condition(lambda: not (self._busy or self._checking) or self._defect is not None)
             await workflow.wait_condition(workflow.all_handlers_finished)
+            self._check_whole()
             self._continue()
         timeout = max(self._wake_at - workflow.now(), timedelta(0)) if self._wake_at is not None else None
         try:
             await workflow.wait_condition(lambda: self._has_news, timeout=timeout)
         except TimeoutError:
             self._has_news = True
+        self._check_whole()
+
+    def _begin(self, work: Coroutine[None, None, None]) -> asyncio.Task[None]:
+        """Let ``work`` go on beside what else is done. What it did not expect is a defect, and is never lost."""
+        task = asyncio.create_task(work)
+        task.add_done_callback(self._note_defect)
+        return task
+
+    def _note_defect(self, task: asyncio.Task[None]) -> None:
+        error = None if task.cancelled() else task.exception()
+        if error is not None:
+            self._defect, self._has_news = error, True
+
+    def _check_whole(self) -> None:
+        """Fail the workflow task, which is seen, and tried again by a worker that knows better."""
+        if self._defect is not None:
+            raise RuntimeError(f"a defect of ADX: {self._defect!r}") from self._defect
+
+    def _is_run_long(self) -> bool:
+        info = workflow.info()
+        is_long = info.get_current_history_length() >= self._request.events_per_run
+        return is_long or info.is_continue_as_new_suggested()
 
     def _continue(self) -> None:
         plan = self._plan
@@ -174,6 +197,9 @@ class FleetWorkflow:
                 plan=queue_is_outstanding,
                 turns=self._turns,
                 timeouts=request.timeouts,
+                started_at=self._started_at,
+                events_per_run=request.events_per_run,
+                superseded_by=self._superseded_by,
             )
         )
 
@@ -182,14 +208,16 @@ class FleetWorkflow:
             if isinstance(action, StartUnits | RestoreUnits):
                 self._enqueue(action.units, is_undo=isinstance(action, RestoreUnits))
             elif isinstance(action, CheckGates):
-                self._spawn(self._check_gates(action))
+                task = self._begin(self._check_gates(action))
+                self._checking.add(task)
+                task.add_done_callback(self._checking.discard)
             elif isinstance(action, ReadCalendar):
-                self._spawn(self._read_calendar())
+                self._reading = self._begin(self._read_calendar())
             elif isinstance(action, WaitUntil):
                 self._wake_at, self._why_waiting = action.at, action.why
             elif isinstance(action, Finish):
                 self._finish = action
-            # An approval is asked for by the status. Cancelled units are left to end: that takes seconds.
+            # An approval is asked for by the status.
 
     def _enqueue(self, units: tuple[str, ...], *, is_undo: bool) -> None:
         assert self._plan is not None  # noqa: S101 - nothing is started before the plan
@@ -213,34 +241,18 @@ class FleetWorkflow:
                 return
             if stack not in self._busy:
                 units = self._queue.pop((stack, is_undo))
-                self._busy[stack] = asyncio.create_task(self._deliver(stack, units, is_undo=is_undo))
-
-    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
-        task = asyncio.create_task(work)
-        self._others.add(task)
-        task.add_done_callback(self._others.discard)
+                self._busy[stack] = self._begin(self._deliver(stack, units, is_undo=is_undo))
 
     async def _deliver(self, stack: str, units: list[str], *, is_undo: bool) -> None:
+        request = self._cell_request(stack, units, is_undo=is_undo)
         try:
-            result = await self._cell(self._cell_request(stack, units, is_undo=is_undo))
+            results = (await self._calls.cell(request)).results
         except ActivityError as error:
-            reason = failure_of("cell", error).message
-            self._take_in(dict.fromkeys(units, ("needs-operator", reason)), is_undo=is_undo)
-        else:
-            self._take_in({one.unit: (one.outcome, one.why) for one in result.results}, is_undo=is_undo)
+            results = await self._calls.given_up(request, failure_of("cell", error))
         finally:
             self._busy.pop(stack, None)
             self._has_news = True
-
-    async def _cell(self, request: CellRequest) -> CellResult:
-        """Try for long: a cell whose workers keep dying is finished by one that lives."""
-        for _ in range(PATIENCE - 1):
-            try:
-                return await self._call.apply(CellActivities.deliver_cell, request)
-            except ActivityError as error:
-                workflow.logger.warning("cell %s: %s", request.stack, failure_of("cell", error).message)
-                await asyncio.sleep(PAUSE_AFTER_FAILED_CELL_SECONDS)
-        return await self._call.apply(CellActivities.deliver_cell, request)
+        self._state = answers.cell_answered(self._known(), results, is_undo=is_undo)
 
     def _cell_request(self, stack: str, units: list[str], *, is_undo: bool) -> CellRequest:
         assert self._plan is not None  # noqa: S101 - nothing is started before the plan
@@ -257,82 +269,31 @@ class FleetWorkflow:
             turn=sum(self._turns.get(unit, 0) for unit in units),
         )
 
-    def _take_in(self, results: dict[str, tuple[str, str]], *, is_undo: bool) -> None:
-        state = self._known()
-        for unit, (outcome, why) in results.items():
-            if is_undo:
-                is_back = outcome == "restored"
-                state = answers.unit_restored(state, unit) if is_back else answers.restore_failed(state, unit, why)
-            elif outcome == "delivered":
-                state = answers.unit_succeeded(state, unit)
-            else:
-                end = "restored" if outcome == "restored" else "needs-operator"
-                state = answers.unit_failed(state, unit, end, why)  # type: ignore[arg-type] # one of two literals
-        self._state = state
-
     async def _check_gates(self, action: CheckGates) -> None:
-        request = GatesRequest(
-            environment=self._environment,
-            rollout_id=self._rollout_id,
-            commit="",
-            desired_state=self._request.desired_state,
-            delivery=self._request.delivery,
-            wave=action.wave,
-            is_after_bake=action.is_after_bake,
-        )
-        try:
-            answer = await self._call.apply(FleetActivities.check_gates, request)
-            failed, why = answer.failed, answer.why
-        except ActivityError as error:
-            failed, why = "check", failure_of("gates", error).message
+        answer = await self._calls.gates(action)
         state = self._known()
-        self._state = answers.gate_failed(state, failed, why) if failed else answers.gate_passed(state)
+        has_failed = bool(answer.failed)
+        self._state = (
+            answers.gate_failed(state, answer.failed, answer.why) if has_failed else answers.gate_passed(state)
+        )
         self._has_news = True
 
     async def _read_calendar(self) -> None:
-        request = CalendarRequest(self._environment, self._request.delivery, workflow.now().isoformat())
-        while True:
-            try:
-                calendar = await self._call.read(FleetActivities.read_calendar, request)
-                break
-            except ActivityError as error:
-                workflow.logger.warning("the calendar cannot be read: %s", failure_of("calendar", error).message)
-                await asyncio.sleep(PAUSE_AFTER_FAILED_CELL_SECONDS)
+        """Nothing is started before it is known whether it may be."""
+        calendar = await self._calls.calendar(self._cannot_read)
+        self._unreadable = ""
         self._state = answers.calendar_read(self._known(), calendar)
         self._has_news = True
 
-    def _result(self, finish: Finish) -> FleetResult:
-        state = self._known()
-        delivered = sorted(unit for unit, end in unit_ends(state).items() if end == "delivered")
-        reasons = [f"{failure.unit}: {failure.reason}" for failure in state.failures[:REASONS_KEPT]]
-        return FleetResult(finish.outcome, finish.summary, delivered, reasons)
+    def _cannot_read(self, why: str) -> None:
+        self._unreadable, self._has_news = why, True
+        workflow.logger.warning(why)
 
-
-def _reason(decision: FleetDecision) -> str:
-    return ": ".join(part for part in (decision.about, decision.reason) if part)
-
-
-def _decided(state: FleetState, decision: FleetDecision, now: datetime) -> FleetState:
-    """The state after the decision. Raises ApplicationError when it does not fit."""
-    by, about, reason = decision.by, decision.about, decision.reason
-    try:
-        match decision.what:
-            case "pause":
-                return decisions.pause(state, by, now, reason=reason)
-            case "resume":
-                return decisions.resume(state, by, now, reason=reason)
-            case "approve":
-                return decisions.approve(state, about, by, now, reason=reason)
-            case "reject":
-                return decisions.reject(state, about, by, now, reason=reason)
-            case "skip":
-                return decisions.skip(state, about, by, now, reason=reason)
-            case "retry":
-                return decisions.retry(state, about, by, now, reason=reason)
-            case "override":
-                return decisions.override_hold(state, by, now, reason=reason)
-            case "cancel":
-                return decisions.cancel(state, by, now, reason=reason)
-    except AdxError as error:
-        raise ApplicationError(f"{error}; {error.next_step}".strip("; "), type="Refused") from error
-    raise ApplicationError(f"nobody can {decision.what} a rollout", type="Refused")
+    async def _expire(self) -> None:
+        """End the rollout when nobody has approved its next wave in time; the ledger is told who did not."""
+        wave = overdue_wave(self._known(), workflow.now())
+        if not wave:
+            return
+        self._state = decisions.approval_expired(self._known(), wave, workflow.now())
+        why = f"{wave}: {self._state.ending_reason}"
+        await self._calls.record_if_possible("expire", decisions.NOBODY, why)

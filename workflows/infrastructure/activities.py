@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Awaitable
+from contextlib import AbstractAsyncContextManager
 
 from temporalio import activity
 
@@ -26,9 +27,9 @@ from workflows.infrastructure.models import (
     StackLease,
 )
 from workflows.infrastructure.plan import differing_objects
-from workflows.ledger import fencing, rollouts
+from workflows.ledger import Ledger, fencing, rollouts
 from workflows.runtime import Runtime
-from workflows.step_runner import Report, StepKey
+from workflows.step_runner import Report, StepKey, round_of_restore
 
 FENCE_INTERVAL_SECONDS = 2.0
 LOCK_INTERVAL_SECONDS = 1.0
@@ -102,6 +103,8 @@ class InfrastructureActivities:
 
         name = "reapply" if request.is_restore else "apply"
         content = f"{request.desired_state or 'nothing'}{'+refresh' if request.refresh else ''}"
+        if request.is_restore:
+            content += round_of_restore(request.round_number)
         key = StepKey(request.lease.rollout_id, request.lease.environment, name, content)
         return await self._runtime.steps.run(key, Applied, work)
 
@@ -116,8 +119,8 @@ class InfrastructureActivities:
             report(f"{count} pending operation(s) repaired")
             return count
 
-        attempt = activity.info().workflow_run_id
-        key = StepKey(request.lease.rollout_id, request.lease.environment, "repair", f"{request.snapshot}@{attempt}")
+        content = f"{request.snapshot}{round_of_restore(request.round_number)}"
+        key = StepKey(request.lease.rollout_id, request.lease.environment, "repair", content)
         return await self._runtime.steps.run(key, int, work)
 
     @activity.defn
@@ -140,8 +143,8 @@ class InfrastructureActivities:
             report(f"{objects} objects compared with snapshot {request.snapshot[:12]}")
             return RestoreVerified(objects, tuple(differing))
 
-        attempt = activity.info().workflow_run_id
-        key = StepKey(request.lease.rollout_id, request.lease.environment, "verify", f"{request.snapshot}@{attempt}")
+        content = f"{request.snapshot}{round_of_restore(request.round_number)}"
+        key = StepKey(request.lease.rollout_id, request.lease.environment, "verify", content)
         return await self._runtime.steps.run(key, RestoreVerified, work)
 
     async def _record_bodies(self, request: SnapshotRequest, snapshot: str, exported_state: str) -> None:
@@ -167,20 +170,24 @@ class InfrastructureActivities:
             return DesiredState(environment=environment, commit="", units=())
         return part_of(await self._runtime.bodies.get(digest, DesiredState, environment), environment)
 
-    @contextlib.asynccontextmanager
-    async def _fenced(self, lease: StackLease) -> AsyncIterator[None]:
-        """Run a block only while this attempt is the newest holder of the environment; else cancel it."""
-        info = activity.info()
-        attempt = f"{info.workflow_id}.{info.workflow_run_id}.{info.activity_id}.{info.attempt}"
-        token = await fencing.renew(self._runtime.ledger, lease.environment, lease.rollout_id, attempt)
+    def _fenced(self, lease: StackLease) -> AbstractAsyncContextManager[None]:
+        return fenced(self._runtime.ledger, lease)
 
-        async def watch() -> None:
-            while True:
-                await asyncio.sleep(FENCE_INTERVAL_SECONDS)
-                await fencing.check(self._runtime.ledger, lease.environment, token)
 
-        async with cancelled_when(watch()):
-            yield
+@contextlib.asynccontextmanager
+async def fenced(ledger: Ledger, lease: StackLease) -> AsyncIterator[None]:
+    """Run a block only while this attempt is the newest holder of the environment; else cancel it."""
+    info = activity.info()
+    attempt = f"{info.workflow_id}.{info.workflow_run_id}.{info.activity_id}.{info.attempt}"
+    token = await fencing.renew(ledger, lease.environment, lease.rollout_id, attempt)
+
+    async def watch() -> None:
+        while True:
+            await asyncio.sleep(FENCE_INTERVAL_SECONDS)
+            await fencing.check(ledger, lease.environment, token)
+
+    async with cancelled_when(watch()):
+        yield
 
 
 def _kinds_of_units(cells: int) -> tuple[str, ...] | None:

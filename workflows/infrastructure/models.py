@@ -66,13 +66,15 @@ class PlanMade:
 class ApplyRequest:
     """Make the stack what ``desired_state`` (a digest; empty: nothing at all) says.
 
-    ``refresh`` reads the cluster before applying; ``is_restore`` names the step in the ledger.
+    ``refresh`` reads the cluster before applying; ``is_restore`` names the step in the ledger, and ``round_number``
+    says which round of the restore asks: each does its work anew.
     """
 
     lease: StackLease
     desired_state: str
     refresh: bool = False
     is_restore: bool = False
+    round_number: int = 0
 
 
 @dataclass(frozen=True)
@@ -89,10 +91,11 @@ class Applied:
 
 @dataclass(frozen=True)
 class RestoreRequest:
-    """Bring the stack back to ``snapshot``."""
+    """Bring the stack back to ``snapshot``, in one round of possibly several."""
 
     lease: StackLease
     snapshot: str
+    round_number: int = 0
 
 
 @dataclass(frozen=True)

@@ -10,11 +10,13 @@ from temporalio.client import Client
 from policies.git_tree import GitTree, environment_names
 from workflows.errors import AdxValidationError
 from workflows.intake.models import Intake, TakenIn
-from workflows.ledger import environments, quarantine
+from workflows.ledger import environments, quarantine, rollouts
 from workflows.rollout.models import Receipt, Submission
 from workflows.rollout.submitting import submit
 from workflows.runtime import Runtime
 from workflows.step_runner import HEARTBEAT_INTERVAL_SECONDS, Report, heartbeating
+
+ROLLOUTS_LOOKED_AT = 50
 
 
 class IntakeActivities:
@@ -52,10 +54,18 @@ class IntakeActivities:
         submission = Submission(environment, commit, intake.requested_by, intake.source, force=intake.force)
         return await submit(self._client, self._task_queue, submission)
 
+    async def _how_delivered(self, environment: str, commit: str) -> str:
+        """What to say of a commit that is delivered, at least in part."""
+        past = await rollouts.newest(self._runtime.ledger, environment, limit=ROLLOUTS_LOOKED_AT)
+        last = next((rollout for rollout in past if rollout.commit == commit), None)
+        if last is not None and last.status == "partly-delivered":
+            return f"already delivered, but not to all: see `adx show {last.id}`; --force tries the others again"
+        return "already delivered"
+
     async def _settled(self, environment: str, commit: str) -> str:
         """Why nothing needs to be submitted; empty where it does."""
         known = await environments.find(self._runtime.ledger, environment)
         if known is not None and known.delivered_commit == commit:
-            return "already delivered"
+            return await self._how_delivered(environment, commit)
         quarantined = await quarantine.find(self._runtime.ledger, environment, commit)
         return f"quarantined: {quarantined.reason}" if quarantined else ""

@@ -8,6 +8,7 @@ Secrets never belong here.
 
 from __future__ import annotations
 
+from workflows.ledger import migrations_tables as _tables_of_databases  # noqa: F401 - the metadata holds all tables
 from workflows.ledger.connection import Ledger
 
 __all__ = ["Ledger"]

@@ -52,6 +52,14 @@ async def record_delivered(
     return record_of(Environment, row)
 
 
+async def forget_delivered(ledger: Ledger, name: str, *, fencing_token: int) -> None:
+    """The environment has nothing again: its first delivery was taken back. Raises StaleFencingToken."""
+    values = {"delivered_commit": None, "delivered_state_digest": None, "last_good_snapshot": None}
+    async with ledger.transaction() as connection:
+        await fencing.check_in(connection, name, fencing_token)
+        await connection.execute(update(environments).where(environments.c.name == name).values(values))
+
+
 async def freeze(ledger: Ledger, name: str, *, reason: str, rollout_id: str) -> None:
     """Nothing is delivered until an operator unfreezes. The first reason is kept: later ones follow from it."""
     async with ledger.transaction() as connection:

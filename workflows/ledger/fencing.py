@@ -7,7 +7,7 @@ attempts before it. Tokens only grow; ``check`` refuses every one but the newest
 
 from __future__ import annotations
 
-from sqlalchemy import Select, func, select, update
+from sqlalchemy import Select, delete, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.engine import RowMapping
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -56,6 +56,16 @@ async def check_in(connection: AsyncConnection, environment: str, token: int) ->
     newest: int | None = await connection.scalar(_newest(environment).with_for_update(read=True))
     if newest != token:
         raise _stale(f"fencing token {token} of environment {environment!r} is not its newest ({newest})")
+
+
+async def prune(ledger: Ledger, environment: str, *, keep: int) -> int:
+    """Forget all tokens but about the newest ``keep``: nobody can hold those any more. Returns how many."""
+    async with ledger.transaction() as connection:
+        newest: int | None = await connection.scalar(_newest(environment))
+        old = delete(fencing_tokens).where(
+            fencing_tokens.c.environment == environment, fencing_tokens.c.token <= (newest or 0) - keep
+        )
+        return int((await connection.execute(old)).rowcount)
 
 
 def _stale(what: str) -> StaleFencingToken:

@@ -11,7 +11,7 @@ from typing import Any, Literal, TypeVar
 
 import msgspec
 
-RolloutKind = Literal["deliver", "rollback"]
+RolloutKind = Literal["deliver", "rollback", "heal"]
 RolloutStatus = Literal[
     "running",
     "waiting-for-approval",
@@ -104,6 +104,27 @@ class UnitRecord(Record, frozen=True, kw_only=True):
     rollout_id: str
     fencing_token: int
     updated_at: datetime
+
+
+class UnitChange(Record, frozen=True, kw_only=True):
+    """One unit got into another state. ``from_*`` are None for its first; ``version`` where it has one (services).
+
+    ``reason`` says why it was restored or needs an operator, where that is known for this unit.
+    """
+
+    sequence: int
+    environment: str
+    unit: str
+    rollout_id: str
+    status: UnitStatus
+    digest: str | None
+    commit: str
+    version: str | None
+    reason: str
+    from_status: UnitStatus | None
+    from_digest: str | None
+    from_commit: str | None
+    at: datetime
 
 
 class RolloutHistory(Record, frozen=True, kw_only=True):

@@ -12,6 +12,7 @@ from sqlalchemy import (
     Column,
     DateTime,
     ForeignKey,
+    Identity,
     Index,
     Integer,
     MetaData,
@@ -129,6 +130,26 @@ rollout_units = Table(
     Index("rollout_units_by_unit", "environment", "unit"),
 )
 
+# Every state that a unit ever had, in order: the two tables above keep the last one only.
+unit_history = Table(
+    "unit_history",
+    metadata,
+    Column("sequence", BigInteger, Identity(always=True), primary_key=True),
+    Column("environment", ForeignKey("environments.name"), nullable=False),
+    Column("unit", Text, nullable=False),
+    Column("rollout_id", ForeignKey("rollouts.id"), nullable=False),
+    Column("status", Text, nullable=False),
+    Column("digest", Text),
+    Column("commit", Text, nullable=False),
+    Column("version", Text),
+    Column("reason", Text, nullable=False, server_default=""),
+    Column("from_status", Text),
+    Column("from_digest", Text),
+    Column("from_commit", Text),
+    _now("at"),
+    Index("unit_history_by_unit", "unit", "environment", "sequence"),
+)
+
 quarantine = Table(
     "quarantine",
     metadata,
@@ -162,6 +183,39 @@ cells = Table(
     Column("rollout_id", Text, nullable=False),
     Column("holder", Text, nullable=False),
     _now("claimed_at"),
+)
+
+drift_checks = Table(
+    "drift_checks",
+    metadata,
+    Column("environment", ForeignKey("environments.name"), primary_key=True),
+    Column("at", DateTime(timezone=True), nullable=False),
+    Column("status", Text, nullable=False),
+    Column("commit", Text, nullable=False),
+    Column("reason", Text, nullable=False, server_default=""),
+    Column("rollout_id", Text, nullable=False, server_default=""),
+    Column("compared", BigInteger, nullable=False, server_default="0"),
+    _later("compared_at"),
+    Column("strays", JSONB, nullable=False, server_default=text("'[]'::jsonb")),
+    Column("not_healed", Text, nullable=False, server_default=""),
+    # What the git hosting was told last, so that it is told changes only.
+    Column("told", Text, nullable=False, server_default=""),
+)
+
+drift_units = Table(
+    "drift_units",
+    metadata,
+    Column("environment", ForeignKey("environments.name"), primary_key=True),
+    Column("unit", Text, primary_key=True),
+    Column("digest", Text, nullable=False),
+    Column("commit", Text, nullable=False),
+    Column("checked_at", DateTime(timezone=True), nullable=False),
+    _later("drifted_since"),
+    Column("objects", JSONB, nullable=False, server_default=text("'[]'::jsonb")),
+    # How often in a row it was healed and drifted again.
+    Column("heals", Integer, nullable=False, server_default="0"),
+    _later("healed_at"),
+    Column("heal_rollout", Text, nullable=False, server_default=""),
 )
 
 audit = Table(

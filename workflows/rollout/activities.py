@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from temporalio import activity
 
-from policies.change_set import diff
+from policies.change_set import ChangeSet, diff
 from policies.desired_state import DesiredState
+from policies.infrastructure.roles import people
 from policies.infrastructure.spec import EnvironmentSpec
 from workflows.bodies import DeliveryBody
 from workflows.cells.plan import check_placement, mixed
-from workflows.fleet.activities import is_fleet
+from workflows.configuration.delivering import is_configured
+from workflows.drift.before import drift_before, with_drift
+from workflows.fleet.calendar import hold_until
+from workflows.fleet.newest import newest_rules
 from workflows.ledger import audit, environments, fencing, rollouts
 from workflows.ledger.models import AuditEntry, NewRollout
+from workflows.migrations.staging import stages_of, with_unapplied
 from workflows.rollout import binding, ending, intention, post_deployment
 from workflows.rollout.models import (
     AncestryRequest,
@@ -22,13 +29,22 @@ from workflows.rollout.models import (
     DecisionRecord,
     Finished,
     FinishRequest,
+    HoldAnswer,
+    HoldRequest,
     TestRequest,
     TestsPassed,
     Thawed,
     Validated,
     ValidateRequest,
 )
-from workflows.rollout.plan import changed_services, summary_of
+from workflows.rollout.plan import (
+    changed_services,
+    check_no_recreation,
+    core_changes,
+    is_fleet,
+    late_removals,
+    summary_of,
+)
 from workflows.runtime import Runtime
 from workflows.step_runner import Report, StepKey
 
@@ -91,8 +107,12 @@ class RolloutActivities:
             desired, rules = await intention.read_commit(runtime, target, submission.environment, previous)
             change_set = diff(previous, desired)
             check_placement(previous, desired)
+            check_no_recreation(change_set)
             body = DeliveryBody(environment=rules, change_set=change_set)
-            core_state, core_units = await self._core(previous, desired, rules)
+            core_state, core_units = await self._core(previous, desired, rules, change_set)
+            drift = await drift_before(previous, change_set, runtime.engine, runtime.cluster)
+            commits = [target, base_commit] if base_commit else [target]
+            migrations = await stages_of(runtime, previous, desired, commits)
             validated = Validated(
                 commit=target,
                 base_commit=base_commit,
@@ -100,14 +120,18 @@ class RolloutActivities:
                 desired_state=await runtime.bodies.put(desired, submission.environment),
                 delivery=await runtime.bodies.put(body, submission.environment),
                 changed_units=len(change_set.changes),
-                summary=summary_of(change_set),
+                summary=with_unapplied(with_drift(summary_of(change_set), drift), previous, desired),
                 changed_services=changed_services(change_set),
-                approvers=list(rules.approval.approvers) if rules.approval.required else None,
+                approvers=list(people(rules.approval.approvers, rules.roles)) if rules.approval.required else None,
                 approval_timeout_hours=rules.approval.timeout_hours,
                 is_plan_bound=rules.review.bind_plan and submission.kind == "deliver",
                 core_state=core_state,
                 core_units=core_units,
                 cells=desired.cells,
+                late_removals=late_removals(change_set) if core_state else [],
+                has_calendar=bool(rules.freezes or rules.windows),
+                has_configuration=is_configured(runtime.environ),
+                migrations=migrations,
             )
             await ending.record_change_set(runtime, request.rollout_id, validated)
             report(validated.summary)
@@ -115,6 +139,15 @@ class RolloutActivities:
 
         key = StepKey(request.rollout_id, submission.environment, "validate", f"{target}@{base_state or 'nothing'}")
         return await runtime.steps.run(key, Validated, work)
+
+    @activity.defn
+    async def read_hold(self, request: HoldRequest) -> HoldAnswer:
+        """What holds the start of the rollout, as the branch declares it now: a freeze may just have been merged."""
+        rules = await newest_rules(self._runtime, request.environment)
+        if rules is None:
+            rules = (await self._runtime.bodies.get(request.delivery, DeliveryBody, request.environment)).environment
+        hold = hold_until(datetime.fromisoformat(request.at), rules.freezes, rules.windows)
+        return HoldAnswer(hold.until.isoformat(), hold.why) if hold is not None else HoldAnswer()
 
     @activity.defn
     async def bind(self, request: BindRequest) -> Bound:
@@ -166,12 +199,12 @@ class RolloutActivities:
             await fencing.renew(self._runtime.ledger, request.environment, request.restore.rollout_id, "thaw")
 
     async def _core(
-        self, previous: DesiredState | None, desired: DesiredState, rules: EnvironmentSpec
+        self, previous: DesiredState | None, desired: DesiredState, rules: EnvironmentSpec, change_set: ChangeSet
     ) -> tuple[str, int]:
-        """Where tenants are delivered in waves: the digest of the state without them, and how much differs in it."""
+        """Where tenants are delivered in waves: the digest of what comes before them, and how much differs in it."""
         if not is_fleet(rules):
             return "", 0
-        changed = [change.unit for change in diff(previous, desired).changes if not change.unit.startswith("tenant/")]
+        changed = core_changes(change_set)
         core = mixed(previous, desired, changed)
         return await self._runtime.bodies.put(core, desired.environment), len(changed)
 

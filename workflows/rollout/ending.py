@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+from temporalio import activity
+from temporalio.service import RPCError
+
 from policies.change_set import UnitChange
 from policies.errors import AdxError
+from policies.infrastructure.spec import DriftRules
 from workflows.bodies import DeliveryBody
 from workflows.clients.git import Revert
+from workflows.drift.schedule import keep_schedule
 from workflows.errors import AdxValidationError
 from workflows.ledger import audit, environments, fencing, quarantine, rollouts, units
 from workflows.ledger.errors import RolloutNotFound
 from workflows.ledger.models import NewRollout, UnitStatus
 from workflows.ledger.units import UnitState
-from workflows.rollout.housekeeping import prune_bodies
+from workflows.rollout.housekeeping import tidy
 from workflows.rollout.models import REFUSALS, Finished, FinishRequest, Validated
 from workflows.runtime import Runtime
 from workflows.telemetry import logs
@@ -20,6 +25,7 @@ from workflows.telemetry.metrics import restore_finished, rollout_finished
 # Ends after which the same commit would only end the same way again.
 _QUARANTINING = ("restored", "cancelled", "needs-operator")
 _NEVER_DELIVERABLE = REFUSALS
+LAST_STEP = "status"
 _DELIVERED = ("delivered", "partly-delivered", "nothing-to-change")
 
 
@@ -86,13 +92,23 @@ async def _record_delivered(runtime: Runtime, request: FinishRequest) -> None:
         await quarantine.lift(
             runtime.ledger, environment, validated.commit, actor=request.submission.requested_by, source="cli"
         )
-    if request.submission.kind == "rollback" and validated.base_commit:
+    is_rolled_back = request.submission.kind == "rollback" and request.outcome != "nothing-to-change"
+    if is_rolled_back and validated.base_commit:
         reason = f"rolled back by {request.submission.requested_by}"
         await quarantine.add(
             runtime.ledger, environment, validated.base_commit, reason=reason, rollout_id=request.rollout_id
         )
     body = await runtime.bodies.get(validated.delivery, DeliveryBody, environment)
-    await prune_bodies(runtime, environment, body.environment.snapshots)
+    await tidy(runtime, environment, body.environment.snapshots)
+    await _keep_drift_schedule(environment, body.environment.drift)
+
+
+async def _keep_drift_schedule(environment: str, rules: DriftRules | None) -> None:
+    """What is declared of checks for drift holds from the delivery on."""
+    try:
+        await keep_schedule(activity.client(), activity.info().task_queue, environment, rules)
+    except RPCError as error:  # the delivery is what it is; a worker that starts looks after it again
+        logs.logger().warning("the schedule of drift cannot be kept", environment=environment, why=error.message)
 
 
 async def _record_not_delivered(runtime: Runtime, request: FinishRequest) -> str:
@@ -105,6 +121,8 @@ async def _record_not_delivered(runtime: Runtime, request: FinishRequest) -> str
         status: UnitStatus = "restored" if request.restore_verified else "frozen"
         token = await fencing.renew(runtime.ledger, environment, request.rollout_id, "end")
         await _record_units(runtime, request, token, status)
+        if request.restore_verified and request.failed_step == LAST_STEP:
+            await _take_back_delivered(runtime, request, token)
     if not _is_to_be_quarantined(request):
         return ""
     commit = validated.commit if validated else request.submission.commit
@@ -112,17 +130,34 @@ async def _record_not_delivered(runtime: Runtime, request: FinishRequest) -> str
     return await _prepare_revert(runtime, request)
 
 
+async def _take_back_delivered(runtime: Runtime, request: FinishRequest, token: int) -> None:
+    """The last step failed when it may have named the new state already: what is there is the state before."""
+    validated, environment = _required(request), request.submission.environment
+    if validated.base_commit and validated.base_state:
+        await environments.record_delivered(
+            runtime.ledger,
+            environment,
+            commit=validated.base_commit,
+            state_digest=validated.base_state,
+            snapshot=None,
+            fencing_token=token,
+        )
+    else:
+        await environments.forget_delivered(runtime.ledger, environment, fencing_token=token)
+
+
 async def _record_units(runtime: Runtime, request: FinishRequest, token: int, status: UnitStatus) -> None:
     validated = _required(request)
     body = await runtime.bodies.get(validated.delivery, DeliveryBody, request.submission.environment)
-    # Tenants that were delivered in waves are recorded by the deliveries of their cells, each as it ended.
-    is_ours = [change for change in body.change_set.changes if not (validated.core_state and _is_tenant(change))]
-    states = [_unit_state(change, status) for change in is_ours]
+    # What is delivered in waves is recorded by the deliveries of its cells, each unit as it ended.
+    ours = [change for change in body.change_set.changes if not _is_in_waves(change, validated)]
+    states = [_unit_state(change, status) for change in ours]
     await units.record(runtime.ledger, request.submission.environment, request.rollout_id, states, fencing_token=token)
 
 
-def _is_tenant(change: UnitChange) -> bool:
-    return change.unit.startswith("tenant/")
+def _is_in_waves(change: UnitChange, validated: Validated) -> bool:
+    is_tenant = change.unit.startswith("tenant/")
+    return bool(validated.core_state) and (is_tenant or change.unit in validated.late_removals)
 
 
 def _unit_state(change: UnitChange, status: UnitStatus) -> UnitState:
@@ -134,7 +169,8 @@ def _unit_state(change: UnitChange, status: UnitStatus) -> UnitState:
         return UnitState(
             unit=change.unit, status="removed" if status != "frozen" else status, digest=None, commit=commit
         )
-    return UnitState(unit=change.unit, status=status, digest=unit.digest, commit=unit.commit)
+    version = units.version_of(unit)
+    return UnitState(unit=change.unit, status=status, digest=unit.digest, commit=unit.commit, version=version)
 
 
 def _is_to_be_quarantined(request: FinishRequest) -> bool:

@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import asyncio
 from datetime import timedelta
+from typing import Any
 
 from temporalio import workflow
 from temporalio.exceptions import ActivityError, ApplicationError, ChildWorkflowError, FailureError
 from temporalio.workflow import ParentClosePolicy
 
+from workflows.drift.heal_workflow import HealWorkflow
 from workflows.guarded import failure_of
 from workflows.invoke import ActivityCall
 from workflows.rollout.activities import RolloutActivities
@@ -38,6 +40,7 @@ from workflows.rollout.workflow import RolloutWorkflow
 ROLLOUTS_PER_RUN = 50
 PAUSE_AFTER_FAILED_CHOICE = timedelta(seconds=30)
 COMMIT_ID_LENGTHS = (40, 64)
+Child = workflow.ChildWorkflowHandle[Any, RolloutStatus]
 
 
 def environment_workflow_id(environment: str) -> str:
@@ -57,7 +60,7 @@ class EnvironmentWorkflow:
         self._frozen = state.frozen
         self._last = state.last
         self._current_id = ""
-        self._current: workflow.ChildWorkflowHandle[RolloutWorkflow, RolloutStatus] | None = None
+        self._current: Child | None = None
         self._submission: Submission | None = None
         self._thawing = False
 
@@ -91,7 +94,7 @@ class EnvironmentWorkflow:
     def _check_submission(self, submission: Submission) -> None:
         if submission.environment != self._state.environment:
             raise ApplicationError(f"this is {self._state.environment}, not {submission.environment}", type="Refused")
-        if submission.kind == "deliver" and not _is_commit_id(submission.commit):
+        if submission.kind != "rollback" and not _is_commit_id(submission.commit):
             raise ApplicationError(f"{submission.commit!r} is not a full commit id", type="Refused")
 
     @workflow.update
@@ -165,12 +168,12 @@ class EnvironmentWorkflow:
         return choice.chosen
 
     def _new_rollout_id(self, submission: Submission) -> str:
-        name = submission.commit[:12] or submission.kind
+        name = f"{'heal-' if submission.kind == 'heal' else ''}{submission.commit[:12] or submission.kind}"
         return f"adx-rollout-{submission.environment}-{name}-{workflow.uuid4().hex[:6]}"
 
     async def _deliver(self, submission: Submission) -> None:
         self._current = await workflow.start_child_workflow(
-            RolloutWorkflow.run,
+            HealWorkflow.run if submission.kind == "heal" else RolloutWorkflow.run,
             RolloutInput(submission, self._state.timeouts),
             id=self._current_id,
             parent_close_policy=ParentClosePolicy.ABANDON,
@@ -195,7 +198,7 @@ class EnvironmentWorkflow:
             message = f"the restore failed again at {result.failed_step}: {result.failure}"
             raise ApplicationError(message, type="RestoreFailed", non_retryable=True)
 
-    def _running(self) -> workflow.ChildWorkflowHandle[RolloutWorkflow, RolloutStatus]:
+    def _running(self) -> Child:
         if self._current is None:
             raise ApplicationError(f"no rollout is under way in {self._state.environment}", type="Refused")
         return self._current

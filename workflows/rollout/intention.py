@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 
 from policies.desired_state import DesiredState
 from policies.errors import DeclarationError
@@ -18,17 +19,21 @@ from workflows.runtime import Runtime
 
 
 async def choose(runtime: Runtime, request: ChooseRequest) -> Choice:
-    """The next submission: a rollback before any delivery, else the newest deliverable commit.
+    """The next submission: a rollback before any delivery, else the newest deliverable commit, else a heal.
 
-    Submissions whose commit the chosen one contains are settled with it.
+    Submissions whose commit the chosen one contains are settled with it. So are
+    heals: what they were asked for is looked at again when the delivery is over.
     """
     for submission in request.submissions:
         if submission.kind == "rollback":
             return Choice(submission, [other for other in request.submissions if other != submission])
+    deliveries = [submission for submission in request.submissions if submission.kind != "heal"]
+    if not deliveries:
+        return Choice(await _newest_heal(runtime, request.submissions))
     await runtime.repository.fetch()
-    wanted = [submission for submission in request.submissions if await _is_wanted(runtime, submission)]
+    wanted = [submission for submission in deliveries if await _is_wanted(runtime, submission)]
     if not wanted:
-        return Choice(None)
+        return Choice(await _newest_heal(runtime, request.submissions))
     newest = await runtime.repository.newest([submission.commit for submission in wanted])
     chosen = next(submission for submission in wanted if submission.commit == newest)
     for submission in wanted:
@@ -85,6 +90,15 @@ async def read_commit(
             f"{error} at {commit[:12]}, first {first.file}:{first.line}:{first.column}: {first.what}",
             next_step=f"run `adx validate --ref {commit[:12]}`, correct and merge again",
         ) from error
+
+
+async def _newest_heal(runtime: Runtime, submissions: Sequence[Submission]) -> Submission | None:
+    """The heal that was asked for last, of what is delivered now: an older one knows less."""
+    heals = [submission for submission in submissions if submission.kind == "heal"]
+    if not heals:
+        return None
+    known = await environments.find(runtime.ledger, heals[-1].environment)
+    return heals[-1] if known is not None and known.delivered_commit == heals[-1].commit else None
 
 
 async def _is_wanted(runtime: Runtime, submission: Submission) -> bool:

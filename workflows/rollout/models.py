@@ -8,10 +8,11 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
+from workflows.migrations.models import MigrationsToUndo, RolloutMigrations
 from workflows.models import StepProgress, Timeouts
 
-RolloutKind = Literal["deliver", "rollback"]
-Source = Literal["webhook", "poller", "cli"]
+RolloutKind = Literal["deliver", "rollback", "heal"]
+Source = Literal["webhook", "poller", "cli", "drift"]
 Outcome = Literal[
     "delivered",
     "partly-delivered",
@@ -28,6 +29,7 @@ DELIVERY_STEPS = ("validate", "snapshot", "plan", "apply", "deploy", "test", "st
 # Types of error that mean: this commit is not to be delivered, however often it is tried.
 REFUSALS = ("RolloutRefused", "PlanMoved", "DeclarationError", "CommitNotOnBranch", "HistoryRewritten", "NotNewer")
 TENANTS_STEP = "tenants"  # stands before "status" where tenants are delivered in waves
+CONFIGURATION_STEP = "configuration"  # stands after "deploy", and last in a restore, where values go into a store
 RESTORE_STEPS = ("repair", "reapply", "redeploy", "verify")
 
 
@@ -38,6 +40,8 @@ class Submission:
     For a rollback an empty ``commit`` means: the last good one before the
     delivered one. ``force`` is a person's word to deliver a
     commit although it is quarantined or the branch was rewritten.
+    For a heal ``commit`` is what is delivered and ``units`` are those that
+    have drifted from it.
     """
 
     environment: str
@@ -46,6 +50,7 @@ class Submission:
     source: Source
     kind: RolloutKind = "deliver"
     force: bool = False
+    units: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -121,7 +126,8 @@ class Validated:
 
     ``approvers`` is None where no approval is asked for; an empty list means
     anybody may approve. ``core_state`` is set where tenants are delivered in
-    waves: the desired platform and services with the tenants as they are;
+    waves: the desired platform and services with the tenants as they are, and
+    with the services ``late_removals`` (unit ids), which go after the tenants;
     ``core_units`` counts what differs in it.
     """
 
@@ -139,6 +145,10 @@ class Validated:
     core_state: str = ""
     core_units: int = 0
     cells: int = 0
+    late_removals: list[str] = field(default_factory=list)
+    has_calendar: bool = False
+    has_configuration: bool = False
+    migrations: RolloutMigrations | None = None
 
     @property
     def applied_state(self) -> str:
@@ -213,7 +223,10 @@ class Finished:
 
 @dataclass(frozen=True)
 class RestoreInput:
-    """Bring an environment back to the snapshot of a rollout that failed."""
+    """Bring an environment back to the snapshot of a rollout that failed.
+
+    ``configured_state`` is what configuration was delivered of, empty where none was.
+    """
 
     rollout_id: str
     environment: str
@@ -222,21 +235,48 @@ class RestoreInput:
     base_state: str | None
     changed_services: list[str] = field(default_factory=list)
     timeouts: Timeouts = Timeouts()
+    configured_state: str = ""
+    requested_by: str = ""
+    migrations: MigrationsToUndo | None = None
 
 
 @dataclass(frozen=True)
 class RestoreResult:
-    """How a restore ended; ``verified`` only if the cluster was compared with the snapshot and is equal."""
+    """How a restore ended; ``verified`` only if the cluster was compared with the snapshot and is equal.
+
+    ``kept`` says which databases keep their new version, since rows would have been lost.
+    """
 
     verified: bool
     failure: str = ""
     failed_step: str = ""
     objects: int = 0
+    kept: str = ""
+
+
+@dataclass(frozen=True)
+class HoldRequest:
+    """Ask whether a freeze or a closed window holds the start of a rollout ``at`` (ISO 8601); ``delivery`` a digest."""
+
+    environment: str
+    delivery: str
+    at: str
+
+
+@dataclass(frozen=True)
+class HoldAnswer:
+    """What holds it, and until when (ISO 8601); both empty where nothing does."""
+
+    until: str = ""
+    why: str = ""
 
 
 @dataclass
 class RolloutStatus:
-    """A rollout as a query shows it. ``outcome`` is empty while it runs."""
+    """A rollout as a query shows it. ``outcome`` is empty while it runs.
+
+    ``held_until`` and ``held_why`` tell of a freeze or a closed window that holds its start.
+    """
 
     rollout_id: str
     environment: str
@@ -256,6 +296,8 @@ class RolloutStatus:
     approvers: list[str] = field(default_factory=list)
     steps: list[StepProgress] = field(default_factory=list)
     restore: RestoreInput | None = None
+    held_until: str = ""
+    held_why: str = ""
 
 
 @dataclass(frozen=True)

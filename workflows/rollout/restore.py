@@ -7,12 +7,22 @@ from datetime import timedelta
 
 from temporalio import workflow
 
+from workflows.configuration.durable import ConfigurationRestore
+from workflows.configuration.workflow import restored_line
 from workflows.guarded import Failure, Step, run_steps
 from workflows.infrastructure.activities import InfrastructureActivities
 from workflows.infrastructure.models import ApplyRequest, RestoreRequest, StackLease
 from workflows.invoke import ActivityCall
+from workflows.migrations.in_rollout import (
+    CONTRACT_STEP,
+    MIGRATE_STEP,
+    UNCONTRACT_STEP,
+    UNMIGRATE_STEP,
+    take_back,
+)
+from workflows.migrations.models import MigrationsToUndo
 from workflows.models import StepProgress
-from workflows.rollout.models import RESTORE_STEPS, RestoreInput, RestoreResult
+from workflows.rollout.models import CONFIGURATION_STEP, RESTORE_STEPS, RestoreInput, RestoreResult
 from workflows.services.activities import ServiceActivities
 from workflows.services.models import DeployRequest
 
@@ -31,17 +41,21 @@ class RestoreWorkflow:
     @workflow.init
     def __init__(self, request: RestoreInput) -> None:
         self._request = request
-        self._steps = [StepProgress(name) for name in RESTORE_STEPS]
-        self._objects = 0
+        configuration = (CONFIGURATION_STEP,) if request.configured_state else ()
+        self._steps = [StepProgress(name) for name in (*RESTORE_STEPS, *configuration)]
+        self._objects, self._kept = 0, ""
+        if request.migrations is not None:
+            names = [UNCONTRACT_STEP, *RESTORE_STEPS[:-1], UNMIGRATE_STEP, *RESTORE_STEPS[-1:], *configuration]
+            self._steps = [StepProgress(name) for name in names]
 
     @workflow.run
     async def run(self, request: RestoreInput) -> RestoreResult:  # noqa: ARG002 - taken by __init__
         """Restore ``request.snapshot``."""
         failure: Failure | None = None
         for number in range(1, ROUNDS + 1):
-            failure = await run_steps(self._round(is_first=number == 1), self._steps)
+            failure = await run_steps(self._round(number), self._steps)
             if failure is None:
-                return RestoreResult(verified=True, objects=self._objects)
+                return RestoreResult(verified=True, objects=self._objects, kept=self._kept)
             if number < ROUNDS:
                 await asyncio.sleep(PAUSE_BETWEEN_ROUNDS.total_seconds())
         assert failure is not None  # noqa: S101 - the loop ran at least once and did not return
@@ -52,18 +66,20 @@ class RestoreWorkflow:
         """The steps of the round under way."""
         return self._steps
 
-    def _round(self, *, is_first: bool) -> list[Step]:
+    def _round(self, number: int) -> list[Step]:
         request = self._request
         lease = StackLease(request.environment, request.rollout_id, request.fencing_token)
         call = ActivityCall(request.timeouts)
-        restore = RestoreRequest(lease, request.snapshot)
+        restore = RestoreRequest(lease, request.snapshot, number)
 
         async def repair() -> str:
             count = await call.apply(InfrastructureActivities.repair, restore)
             return f"{count} pending operation(s) repaired" if count else "nothing to repair"
 
         async def reapply() -> str:
-            base = ApplyRequest(lease, request.base_state or "", refresh=not is_first, is_restore=True)
+            base = ApplyRequest(
+                lease, request.base_state or "", refresh=number > 1, is_restore=True, round_number=number
+            )
             applied = await call.apply(InfrastructureActivities.apply, base)
             return f"{applied.updates} updated, {applied.creates} created, {applied.deletes} deleted"
 
@@ -78,6 +94,7 @@ class RestoreWorkflow:
                     request.base_state,
                     tuple(request.changed_services),
                     is_restore=True,
+                    round_number=number,
                 ),
             )
             return f"{len(ready.services)} workload(s) ready"
@@ -88,4 +105,44 @@ class RestoreWorkflow:
             healed = f"; drift undone: {', '.join(verified.healed_drift)}" if verified.healed_drift else ""
             return f"{verified.objects} objects are as they were{healed}"
 
-        return [Step("repair", repair), Step("reapply", reapply), Step("redeploy", redeploy), Step("verify", verify)]
+        async def configure() -> str:
+            return await restored_line(
+                ConfigurationRestore(
+                    request.environment,
+                    request.rollout_id,
+                    request.configured_state,
+                    request.requested_by,
+                    number,
+                    request.timeouts,
+                )
+            )
+
+        steps = {"repair": repair, "reapply": reapply, "redeploy": redeploy, "verify": verify}
+        if request.configured_state:
+            steps[CONFIGURATION_STEP] = configure
+        found = [Step(name, run) for name, run in steps.items()]
+        return found if request.migrations is None else self._with_databases(request.migrations, found, number)
+
+    def _with_databases(self, asked: MigrationsToUndo, steps: list[Step], number: int) -> list[Step]:
+        """What the old services need comes back before they do; what they never knew goes after them."""
+        turn = f"{workflow.info().run_id}.{number}"
+
+        async def uncontract() -> str:
+            if not asked.has_after or asked.migrations.after is None:
+                return "nothing was contracted"
+            return await take_back(asked, CONTRACT_STEP, asked.migrations.after, turn, self._request.timeouts)
+
+        async def unmigrate() -> str:
+            if asked.migrations.before is None:
+                return "nothing was expanded"
+            line = await take_back(asked, MIGRATE_STEP, asked.migrations.before, turn, self._request.timeouts)
+            self._kept = line if "kept" in line else ""
+            return line
+
+        place = [step.name for step in steps].index("verify")
+        return [
+            Step(UNCONTRACT_STEP, uncontract),
+            *steps[:place],
+            Step(UNMIGRATE_STEP, unmigrate),
+            *steps[place:],
+        ]

@@ -10,9 +10,10 @@ from temporalio.exceptions import ActivityError, ApplicationError
 from temporalio.workflow import ChildWorkflowCancellationType, ParentClosePolicy
 
 from workflows.cells.models import CellLease
+from workflows.configuration.durable import ConfigurationUpdate
+from workflows.configuration.workflow import deliver_configuration
 from workflows.fleet.activities import FleetActivities
-from workflows.fleet.durable import FleetInput, FleetResult, SettleRequest
-from workflows.fleet.workflow import FleetWorkflow
+from workflows.fleet.durable import FleetInput, SettleRequest
 from workflows.guarded import (
     Failure,
     GuardedOutcome,
@@ -25,9 +26,13 @@ from workflows.guarded import (
 from workflows.infrastructure.activities import InfrastructureActivities
 from workflows.infrastructure.models import ApplyRequest, PlanRequest, SnapshotRequest, SnapshotTaken
 from workflows.invoke import ActivityCall
+from workflows.migrations.in_rollout import CONTRACT_STEP, MIGRATE_STEP, run_stage, told
+from workflows.migrations.models import MigrationLease, MigrationStage, MigrationsToUndo, RolloutMigrations
 from workflows.models import StepProgress
 from workflows.rollout.activities import RolloutActivities
+from workflows.rollout.holding import Hold
 from workflows.rollout.models import (
+    CONFIGURATION_STEP,
     DELIVERY_STEPS,
     REFUSALS,
     TENANTS_STEP,
@@ -46,7 +51,9 @@ from workflows.rollout.models import (
     Validated,
     ValidateRequest,
 )
+from workflows.rollout.plan import waves_line
 from workflows.rollout.restore import RestoreWorkflow
+from workflows.rollout.tenants import settled, supersede_fleet, until_ended
 from workflows.services.activities import ServiceActivities
 from workflows.services.models import DeployRequest
 
@@ -69,6 +76,10 @@ class RolloutWorkflow:
         self._error_type = ""
         self._delivered_state = ""
         self._is_partly = ""
+        self._is_in_waves = self._has_new_tenants = False
+        self._superseded_by = ""
+        self._configured_state = ""
+        self._has_migrated = self._has_contracted = False
         self._after_snapshot = [
             Step("plan", self._plan),
             Step("apply", self._apply),
@@ -85,6 +96,7 @@ class RolloutWorkflow:
             source=submission.source,
             steps=[StepProgress(name) for name in DELIVERY_STEPS],
         )
+        self._hold = Hold(self._call, self._status)
 
     @workflow.run
     async def run(self, request: RolloutInput) -> RolloutStatus:  # noqa: ARG002 - taken by __init__
@@ -114,6 +126,8 @@ class RolloutWorkflow:
         """Agree to the plan; what was approved is applied next."""
         record = DecisionRecord(self._status.environment, "approve", decision)
         await self._call.read(RolloutActivities.record_decision, record)
+        if not self._status.waiting_for_approval:
+            raise ApplicationError("it is too late: the plan does not wait any more", type="Refused")
         self._approved_by = decision.by
         return Receipt(self._status.environment, self._status.commit, f"approved by {decision.by}")
 
@@ -121,15 +135,34 @@ class RolloutWorkflow:
     def _check_approval(self, decision: Decision) -> None:
         if not self._status.waiting_for_approval:
             raise ApplicationError(f"{self._status.rollout_id} is not waiting for approval", type="Refused")
-        if self._status.approvers and decision.by not in self._status.approvers:
+        named = decision.by in self._status.approvers and ":" not in decision.by
+        if self._status.approvers and not named:
             allowed = ", ".join(self._status.approvers)
             raise ApplicationError(f"{decision.by} may not approve; these may: {allowed}", type="Refused")
 
+    @workflow.update
+    async def override(self, decision: Decision) -> Receipt:
+        """Start although a freeze or a closed window holds the rollout."""
+        record = DecisionRecord(self._status.environment, "override", decision)
+        await self._call.read(RolloutActivities.record_decision, record)
+        self._hold.override()
+        return Receipt(self._status.environment, self._status.commit, f"freeze overridden by {decision.by}")
+
+    @override.validator
+    def _check_override(self, decision: Decision) -> None:
+        if not self._status.held_until:
+            raise ApplicationError(f"nothing holds {self._status.rollout_id}", type="Refused")
+        if not decision.reason.strip():
+            raise ApplicationError("an override needs a reason", type="Refused")
+
     @workflow.signal
-    def supersede(self) -> None:
-        """A newer commit waits: give way if nothing has been applied yet."""
-        if self._status.waiting_for_approval:
+    async def supersede(self) -> None:
+        """A newer commit waits: give way if nothing has been applied yet, else once what is under way has ended."""
+        if self._status.waiting_for_approval or self._status.held_until:
             self._stopped = "superseded"
+        self._superseded_by = "a newer commit"
+        if self._is_in_waves:
+            await supersede_fleet(self._status.rollout_id, self._superseded_by)
 
     async def _validate(self) -> str:
         request = ValidateRequest(self._status.rollout_id, self._request.submission)
@@ -142,14 +175,46 @@ class RolloutWorkflow:
             raise NothingToChange("nothing to change")
         if validated.core_state:
             self._add_tenants_step()
+        if validated.has_configuration:
+            self._add_configuration_step()
+        if validated.migrations is not None:
+            self._add_migration_steps(validated.migrations)
+        if validated.has_calendar and self._request.submission.kind != "rollback":
+            await self._hold.until_open(validated.delivery, lambda: bool(self._stopped))
+            self._give_way()
         return (
             validated.summary if not validated.is_plan_bound else f"{validated.summary}; {await self._bind(validated)}"
         )
 
     def _add_tenants_step(self) -> None:
         """Before the last step: what it records includes what became of the tenants."""
-        self._after_snapshot.insert(-1, Step(TENANTS_STEP, self._deliver_tenants))
+        self._after_snapshot[-1:] = [
+            Step(TENANTS_STEP, self._deliver_tenants),
+            Step("status", self._record_delivered, is_past_return=True),
+        ]
         self._status.steps.insert(-1, StepProgress(TENANTS_STEP))
+
+    def _add_configuration_step(self) -> None:
+        """Once the workloads run that read the values, and before the tests, which judge both."""
+        place = [step.name for step in self._after_snapshot].index("deploy") + 1
+        self._after_snapshot.insert(place, Step(CONFIGURATION_STEP, self._deliver_configuration))
+        names = [step.name for step in self._status.steps]
+        self._status.steps.insert(names.index("deploy") + 1, StepProgress(CONFIGURATION_STEP))
+
+    def _add_migration_steps(self, migrations: RolloutMigrations) -> None:
+        """Before the services that need a version, and after they are proven what only the old ones needed."""
+        for stage, step, following in (
+            (migrations.before, Step(MIGRATE_STEP, self._migrate), "apply"),
+            (migrations.after, Step(CONTRACT_STEP, self._contract), self._name_after("test")),
+        ):
+            if stage is not None:
+                self._after_snapshot.insert([one.name for one in self._after_snapshot].index(following), step)
+                place = [one.name for one in self._status.steps].index(following)
+                self._status.steps.insert(place, StepProgress(step.name))
+
+    def _name_after(self, name: str) -> str:
+        names = [step.name for step in self._after_snapshot]
+        return names[names.index(name) + 1]
 
     async def _bind(self, validated: Validated) -> str:
         request = BindRequest(
@@ -173,20 +238,20 @@ class RolloutWorkflow:
 
     @property
     def _is_core_untouched(self) -> bool:
-        """Whether nothing but tenants differs, which are delivered in waves: then there is nothing to apply as one."""
+        """Whether nothing differs but what is delivered in waves: then there is nothing to apply as one."""
         return bool(self._known().core_state) and self._known().core_units == 0
 
     async def _plan(self) -> str:
         if self._is_core_untouched:
             await self._wait_for_approval()
-            return self._with_approval(f"{self._known().changed_units} tenant(s) in waves, nothing else")
+            return self._with_approval(f"{waves_line(self._known())}, nothing else")
         request = PlanRequest(self._taken().lease, self._known().applied_state)
         plan = await self._call.apply(InfrastructureActivities.plan, request)
         line = (
             f"{plan.creates} to create, {plan.updates} to update, {plan.replaces} to replace, {plan.deletes} to delete"
         )
-        if self._known().core_state:
-            line += f"; then {self._known().changed_units - self._known().core_units} tenant(s) in waves"
+        if waves := waves_line(self._known()):
+            line += f"; then {waves}"
         await self._wait_for_approval()
         return self._with_approval(line)
 
@@ -208,17 +273,39 @@ class RolloutWorkflow:
             raise ApplicationError(message, type="ApprovalTimedOut", non_retryable=True) from error
         finally:
             self._status.waiting_for_approval = False
+        self._give_way()
+
+    def _give_way(self) -> None:
         if self._stopped:
             raise ApplicationError("a newer commit was merged", type="Superseded", non_retryable=True)
 
     async def _apply(self) -> str:
         if self._is_core_untouched:
-            return "nothing to apply beside the tenants"
+            return "nothing to apply before the waves"
         request = ApplyRequest(self._taken().lease, self._known().applied_state)
         done = await self._call.apply(InfrastructureActivities.apply, request)
         repaired = f"; {done.repaired_operations} pending operation(s) repaired" if done.repaired_operations else ""
         line = f"{done.creates} created, {done.updates} updated, {done.replaces} replaced, {done.deletes} deleted"
         return line + repaired
+
+    async def _migrate(self) -> str:
+        migrations = self._known().migrations
+        assert migrations is not None and migrations.before is not None  # noqa: S101, PT018 - else there is no such step
+        self._has_migrated = True
+        return await self._run_stage(MIGRATE_STEP, migrations.before)
+
+    async def _contract(self) -> str:
+        migrations = self._known().migrations
+        assert migrations is not None and migrations.after is not None  # noqa: S101, PT018 - else there is no such step
+        self._has_migrated = self._has_contracted = True
+        return await self._run_stage(CONTRACT_STEP, migrations.after)
+
+    async def _run_stage(self, step: str, stage: MigrationStage) -> str:
+        result = await run_stage(self._taken().lease, step, stage, self._known().delivery, self._request.timeouts)
+        if result.outcome != "delivered":
+            self._is_partly = told(result)
+            self._status.failure, self._status.failed_step = self._is_partly, step
+        return f"{stage.text}: {result.text}"
 
     async def _deploy(self) -> str:
         validated = self._known()
@@ -233,6 +320,20 @@ class RolloutWorkflow:
         ready = await self._call.apply(ServiceActivities.deploy, request)
         return f"{len(ready.services)} workload(s) ready"
 
+    async def _deliver_configuration(self) -> str:
+        validated = self._known()
+        self._configured_state = validated.applied_state
+        update = ConfigurationUpdate(
+            self._status.environment,
+            self._status.rollout_id,
+            validated.applied_state,
+            validated.base_state,
+            validated.delivery,
+            self._status.requested_by,
+            self._request.timeouts,
+        )
+        return await deliver_configuration(update)
+
     async def _test(self) -> str:
         validated = self._known()
         request = TestRequest(self._status.environment, self._status.rollout_id, validated.commit, validated.delivery)
@@ -245,37 +346,34 @@ class RolloutWorkflow:
         token = await self._call.read(FleetActivities.claim_environment, self._taken().lease)
         lease = CellLease(status.environment, status.rollout_id, token)
         request = FleetInput(
-            lease, validated.core_state, validated.desired_state, validated.delivery, timeouts=self._request.timeouts
+            lease,
+            validated.core_state,
+            validated.desired_state,
+            validated.delivery,
+            timeouts=self._request.timeouts,
+            superseded_by=self._superseded_by,
         )
-        fleet = await self._until_settled(request)
+        self._is_in_waves = True
+        fleet = await until_ended(request)
+        self._is_in_waves = False
         if fleet.outcome == "restored":
             raise ApplicationError(fleet.summary.reason or fleet.summary.text, type="FleetRestored", non_retryable=True)
+        self._has_new_tenants = True
         settle = SettleRequest(status.environment, validated.core_state, validated.desired_state, fleet.delivered)
-        self._delivered_state = await self._call.read(FleetActivities.settle, settle)
+        self._delivered_state = await finish_despite_cancellation(settled(self._call, settle))
         if fleet.outcome != "delivered":
-            self._is_partly = "; ".join([fleet.summary.text, fleet.summary.reason, *fleet.reasons[:3]]).strip("; ")
+            told = [fleet.summary.text, fleet.summary.reason, *fleet.reasons[:3]]
+            self._is_partly = "; ".join(part for part in told if part)
             status.failure, status.failed_step = self._is_partly, TENANTS_STEP
         return fleet.summary.text
 
-    async def _until_settled(self, request: FleetInput) -> FleetResult:
-        """Await the fleet, also when the rollout is cancelled: then it starts nothing more and ends what it began."""
-        child = await workflow.start_child_workflow(
-            FleetWorkflow.run,
-            request,
-            id=f"{self._status.rollout_id}-fleet",
-            parent_close_policy=ParentClosePolicy.ABANDON,
-            cancellation_type=ChildWorkflowCancellationType.ABANDON,
-        )
-        waiting = asyncio.ensure_future(finish_despite_cancellation(child))
-        try:
-            return await asyncio.shield(waiting)
-        except asyncio.CancelledError:
-            await child.signal(FleetWorkflow.cancel, "whoever cancelled the rollout")
-            return await finish_despite_cancellation(waiting)
-
     async def _record_delivered(self) -> str:
         outcome: Outcome = "partly-delivered" if self._is_partly else "delivered"
-        await self._call.read(RolloutActivities.finish, self._finish_request(outcome))
+        request = self._finish_request(outcome)
+        if self._has_new_tenants:
+            await finish_despite_cancellation(self._finish_at_last(request))
+        else:
+            await self._call.read(RolloutActivities.finish, request)
         return outcome
 
     async def _restore(self, failure: Failure) -> RestoreResult:
@@ -302,7 +400,18 @@ class RolloutWorkflow:
             base_state=validated.base_state,
             changed_services=validated.changed_services,
             timeouts=self._request.timeouts,
+            configured_state=self._configured_state,
+            requested_by=self._status.requested_by,
+            migrations=self._to_undo(),
         )
+
+    def _to_undo(self) -> MigrationsToUndo | None:
+        migrations = self._known().migrations
+        if migrations is None or not self._has_migrated:
+            return None
+        status = self._status
+        lease = MigrationLease(status.environment, f"{status.rollout_id}-restore", rollout_id=status.rollout_id)
+        return MigrationsToUndo(lease, migrations, has_after=self._has_contracted)
 
     def _note(self, failure: Failure) -> None:
         self._status.failure, self._status.failed_step = failure.message, failure.step
@@ -325,6 +434,8 @@ class RolloutWorkflow:
         """Record an end other than delivery, also when we are being cancelled."""
         if restored is not None and not restored.verified:
             self._status.failure += f"; the restore failed at {restored.failed_step}: {restored.failure}"
+        elif restored is not None and restored.kept:
+            self._status.failure += f"; {restored.kept}"
         request = self._finish_request(outcome, restore_verified=restored is not None and restored.verified)
         finished = await finish_despite_cancellation(self._finish_at_last(request))
         self._status.revert_branch = finished.revert_branch

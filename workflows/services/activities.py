@@ -13,7 +13,7 @@ from workflows.errors import WorkloadFailed
 from workflows.runtime import Runtime
 from workflows.services.models import Deployed, DeployRequest
 from workflows.services.plan import workloads_to_await
-from workflows.step_runner import Report, StepKey
+from workflows.step_runner import Report, StepKey, round_of_restore
 
 POLL_INTERVAL_SECONDS = 0.5
 
@@ -37,6 +37,8 @@ class ServiceActivities:
 
         name = "redeploy" if request.is_restore else "deploy"
         content = digest_of([request.desired_state, request.services])
+        if request.is_restore:
+            content += round_of_restore(request.round_number)
         key = StepKey(request.rollout_id, request.environment, name, content)
         return await self._runtime.steps.run(key, Deployed, work)
 

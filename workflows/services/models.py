@@ -9,7 +9,7 @@ from dataclasses import dataclass
 class DeployRequest:
     """Wait until the workloads of ``services`` in ``desired_state`` (a digest) run their declared version.
 
-    ``services`` None means all services of that state.
+    ``services`` None means all services of that state; ``round_number`` is that of the restore.
     """
 
     environment: str
@@ -17,6 +17,7 @@ class DeployRequest:
     desired_state: str
     services: tuple[str, ...] | None
     is_restore: bool = False
+    round_number: int = 0
 
 
 @dataclass(frozen=True)

@@ -53,6 +53,23 @@ LEDGER_FAILURES = Counter("adx_ledger_failures", "Ledger operations that failed.
 SNAPSHOT_FAILURES = Counter(
     "adx_snapshot_failures", "Snapshot operations that failed.", ["operation"], registry=REGISTRY
 )
+DRIFT_CHECKS = Counter(
+    "adx_drift_checks", "Scheduled checks for drift, by what they found.", ["environment", "outcome"], registry=REGISTRY
+)
+DRIFT_CHECKED_AT = Gauge(
+    "adx_drift_last_check_timestamp_seconds",
+    "When this worker last compared the environment with what was delivered, in seconds since 1970.",
+    ["environment"],
+    registry=REGISTRY,
+)
+DRIFTED_UNITS = Gauge("adx_drifted_units", "Units that have drifted.", ["environment"], registry=REGISTRY)
+GIVEN_UP_UNITS = Gauge(
+    "adx_drift_given_up_units", "Units that drift again and again and are healed no more.", ["environment"],
+    registry=REGISTRY,
+)  # fmt: skip
+HEALED_UNITS = Counter(
+    "adx_drift_healed_units", "Units in heals, by how the heal ended.", ["environment", "outcome"], registry=REGISTRY
+)
 BUILD = Gauge("adx_build_info", "The running version; always 1.", ["version"], registry=REGISTRY)
 
 
@@ -121,3 +138,20 @@ def counted_failures(counter: Counter, operation: str) -> Iterator[None]:
     except Exception:
         counter.labels(operation=operation).inc()
         raise
+
+
+def drift_checked(environment: str, outcome: str) -> None:
+    """Count one check for drift; only one that could compare counts as the last check."""
+    DRIFT_CHECKS.labels(environment=environment, outcome=outcome).inc()
+
+
+def drift_found(environment: str, *, drifted: int, given_up: int) -> None:
+    """Show how many units of ``environment`` have drifted, and how many of them are healed no more."""
+    DRIFT_CHECKED_AT.labels(environment=environment).set_to_current_time()
+    DRIFTED_UNITS.labels(environment=environment).set(drifted)
+    GIVEN_UP_UNITS.labels(environment=environment).set(given_up)
+
+
+def drift_healed(environment: str, outcome: str, units: int) -> None:
+    """Count ``units`` that a heal of this ``outcome`` was about."""
+    HEALED_UNITS.labels(environment=environment, outcome=outcome).inc(units)

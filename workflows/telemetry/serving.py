@@ -32,11 +32,15 @@ def bind(address: str) -> socket.socket:
             f"{address!r} is not an address to listen on", next_step="give host:port, for example 127.0.0.1:9464"
         )
     try:
-        return socket.create_server((host, int(port)), family=socket.AF_INET6 if ":" in host else socket.AF_INET)
+        listener = socket.create_server((host, int(port)), family=socket.AF_INET6 if ":" in host else socket.AF_INET)
     except OSError as error:
         raise AdxError(
             f"cannot listen on {host}:{port}: {error.strerror}", next_step="stop what uses the port, or choose another"
         ) from error
+    # asyncio does this only for sockets that name their protocol, which create_server's do not. Connections inherit it;
+    # without it the second part of an answer may wait 40 ms for the acknowledgement of the first.
+    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return listener
 
 
 def address_of(listener: socket.socket) -> str:

@@ -12,6 +12,14 @@ from scripts.stack.record import Record
 
 _NAME = "temporal"
 
+# So that environments take turns in the task queues (docs/workers.md). Turns are kept within a partition, so there is
+# one: with four, and as few tasks as here, they would hardly be kept.
+FAIR_TURNS = (
+    *("--dynamic-config-value", "matching.enableFairness=true"),
+    *("--dynamic-config-value", "matching.numTaskqueueReadPartitions=1"),
+    *("--dynamic-config-value", "matching.numTaskqueueWritePartitions=1"),
+)
+
 
 def settings(_home: Home, known: Record) -> dict[str, str]:
     """The address of the front end."""
@@ -28,6 +36,7 @@ def _command(context: Context) -> Command:
             *("--port", ports["grpc"], "--http-port", ports["http"]),
             *("--ui-port", ports["ui"], "--metrics-port", ports["metrics"], "--ui-disable-news-fetch"),
             *("--db-filename", str(context.home.data("temporal.db"))),
+            *FAIR_TURNS,
         )
     )
 

@@ -1,4 +1,4 @@
-"""Vault: a dev server (in memory, unsealed) with a transit key called ``adx``. Optional."""
+"""Vault: a dev server (in memory, unsealed) with transit keys called ``adx`` and ``adx-configuration``. Optional."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from scripts.stack.record import Record
 _NAME = "vault"
 _TOKEN = "vault-token"  # noqa: S105 - the name of a file, not a token
 TRANSIT_KEY = "adx"
+CONFIGURATION_KEY = "adx-configuration"
 
 
 def settings(home: Home, known: Record) -> dict[str, str]:
@@ -32,10 +33,16 @@ def _command(context: Context) -> Command:
     )
 
 
-def _make_transit_key(context: Context) -> None:
-    """The transit engine and its key; both calls are harmless when they exist already."""
+def _make_transit_keys(context: Context) -> None:
+    """The transit engine and its keys; all calls are harmless when they exist already."""
     headers = {"X-Vault-Token": context.home.secret(_TOKEN)}
-    for path, body in (("sys/mounts/transit", {"type": "transit"}), (f"transit/keys/{TRANSIT_KEY}", {})):
+    calls: tuple[tuple[str, dict[str, object]], ...] = (
+        ("sys/mounts/transit", {"type": "transit"}),
+        (f"transit/keys/{TRANSIT_KEY}", {}),
+        # Secrets of configuration are bound to their place: their key is derived from a context.
+        (f"transit/keys/{CONFIGURATION_KEY}", {"type": "aes256-gcm96", "derived": True}),
+    )
+    for path, body in calls:
         http_request("POST", f"{_url(context)}/v1/{path}", body=body, headers=headers)
 
 
@@ -49,6 +56,6 @@ PART = Part(
     probe=lambda context: HttpProbe(f"{_url(context)}/v1/sys/health"),
     ports=("http",),
     tools=("vault",),
-    finish=_make_transit_key,
+    finish=_make_transit_keys,
     address=_url,
 )

@@ -1,6 +1,7 @@
-"""Kubernetes, read only: the objects that ADX made, whether they are as before, whether workloads are ready.
+"""Kubernetes: the objects that ADX made, whether they are as before, whether workloads are ready.
 
-Everything ADX changes in a cluster, it changes through the engine. HTTP and
+What ADX delivers, it delivers through the engine; only what others have
+changed behind it is put back from here (``writing``). HTTP and
 JSON only, no client library: typed models of every Kubernetes kind cost more
 memory than the few fields that are read here are worth.
 """

@@ -9,10 +9,10 @@ from types import TracebackType
 from typing import Any
 from urllib.parse import quote
 
-import msgspec
-
 from workflows.clients.kubernetes import addresses, kubeconfig
 from workflows.clients.kubernetes.connection import Connection
+from workflows.clients.kubernetes.errors import ObjectNotFound
+from workflows.clients.kubernetes.kinds import ALL_KINDS, KINDS, Kind, path_of
 from workflows.clients.kubernetes.normalise import ENVIRONMENT_LABEL, UNIT_KIND_LABEL, digests_by_unit
 from workflows.clients.kubernetes.workloads import (
     POD_TEMPLATE_HASH,
@@ -21,33 +21,9 @@ from workflows.clients.kubernetes.workloads import (
     selector_text,
     status_of,
 )
+from workflows.clients.kubernetes.writing import Writer
 
 Json = dict[str, Any]
-
-
-class Kind(msgspec.Struct, frozen=True):
-    """One kind that ADX makes, and where the API server keeps all objects of it."""
-
-    kind: str
-    api_version: str
-    path: str
-
-
-KINDS = (
-    Kind("Namespace", "v1", "/api/v1/namespaces"),
-    Kind("ServiceAccount", "v1", "/api/v1/serviceaccounts"),
-    Kind("ConfigMap", "v1", "/api/v1/configmaps"),
-    Kind("Service", "v1", "/api/v1/services"),
-    Kind("Deployment", "apps/v1", "/apis/apps/v1/deployments"),
-    Kind("HorizontalPodAutoscaler", "autoscaling/v2", "/apis/autoscaling/v2/horizontalpodautoscalers"),
-    Kind("PodDisruptionBudget", "policy/v1", "/apis/policy/v1/poddisruptionbudgets"),
-    Kind("ResourceQuota", "v1", "/api/v1/resourcequotas"),
-    Kind("LimitRange", "v1", "/api/v1/limitranges"),
-    Kind("NetworkPolicy", "networking.k8s.io/v1", "/apis/networking.k8s.io/v1/networkpolicies"),
-)
-
-
-ALL_KINDS = frozenset(kind.kind for kind in KINDS)
 
 
 class Cluster:
@@ -81,6 +57,17 @@ class Cluster:
         """All objects of ``kinds`` which ``selector`` (labels) chooses, as the API server has them."""
         found = await asyncio.gather(*(self._list(kind, selector) for kind in KINDS if kind.kind in kinds))
         return [item for items in found for item in items]
+
+    async def find(self, body: Mapping[str, Any]) -> Json | None:
+        """The live object of the kind, namespace and name of ``body``, a manifest; None when there is none."""
+        try:
+            return await self._connection.get(path_of(body))
+        except ObjectNotFound:
+            return None
+
+    def writer(self, manager: str) -> Writer:
+        """Who changes single objects as the field manager ``manager``."""
+        return Writer(self._connection, manager)
 
     async def live_digests(
         self, environment: str, unit_kinds: Collection[str] | None = None

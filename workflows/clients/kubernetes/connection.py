@@ -1,7 +1,10 @@
-"""GET on the API server: JSON in, ADX's errors out, pages put together, 429 waited for.
+"""Requests to the API server: JSON in and out, ADX's errors out, pages put together, 429 waited for.
 
-A read may be repeated at will, so lost connections on a kept-alive socket and
-429 are tried again here, briefly; everything longer is the retry policy's.
+A read may be repeated at will, and so may the writes that are made here, so
+429 and 503 are tried again, briefly; everything longer is the retry policy's.
+A read is tried again after any failure of the server (500 is also what it says
+while its store chooses another leader): one such answer would otherwise cost a
+whole attempt at a cell.
 """
 
 from __future__ import annotations
@@ -23,6 +26,7 @@ CONNECTIONS = 8
 ATTEMPTS = 4
 LONGEST_WAIT_SECONDS = 5.0
 _AGAIN = (429, 503)
+_READ_AGAIN = (*_AGAIN, 500, 502, 504)
 _EXPIRED = 410
 
 Json = dict[str, Any]
@@ -47,18 +51,35 @@ class Connection:
     async def get(self, path: str, parameters: Mapping[str, str] | None = None) -> Json:
         """The JSON object at ``path``. Raises the errors of ``workflows.clients.kubernetes.errors``."""
         what = f"GET {path}"
-        for attempt in range(1, ATTEMPTS + 1):
-            with translated(what):
-                response = await self._client.get(path, params=parameters, extensions=self._extensions)
-            if response.status_code not in _AGAIN or attempt == ATTEMPTS:
-                break
-            await asyncio.sleep(_wait_seconds(response, attempt))
-        if response.status_code != httpx.codes.OK:
-            raise from_status(what, response.status_code, _message(response))
+        response = await self._request("GET", path, params=parameters)
         try:
             return msgspec.json.decode(response.content, type=Json)
         except msgspec.DecodeError:
             raise ClusterRefused(f"{what}: the answer is not from a Kubernetes API server") from None
+
+    async def send(
+        self,
+        method: str,
+        path: str,
+        content: object,
+        content_type: str,
+        parameters: Mapping[str, str] | None = None,
+    ) -> None:
+        """Send ``content`` as JSON. Only for what may be repeated. Raises as ``get``."""
+        body, headers = msgspec.json.encode(content), {"content-type": content_type}
+        await self._request(method, path, params=parameters, content=body, headers=headers)
+
+    async def _request(self, method: str, path: str, **arguments: Any) -> httpx.Response:
+        what, again = f"{method} {path}", _READ_AGAIN if method == "GET" else _AGAIN
+        for attempt in range(1, ATTEMPTS + 1):
+            with translated(what):
+                response = await self._client.request(method, path, extensions=self._extensions, **arguments)
+            if response.status_code not in again or attempt == ATTEMPTS:
+                break
+            await asyncio.sleep(_wait_seconds(response, attempt))
+        if not response.is_success:
+            raise from_status(what, response.status_code, _message(response))
+        return response
 
     async def list(self, path: str, selector: str = "") -> list[Json]:
         """All objects of a collection that ``selector`` (labels) chooses, page by page."""

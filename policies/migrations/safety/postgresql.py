@@ -1,0 +1,230 @@
+"""PostgreSQL: squawk's violations, with what each statement locks and whether it rewrites or scans its tables. Pure.
+
+Locks as in the manual, "Explicit Locking" and the page of each command.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from policies.migrations.model import Direction, Script, Statement
+from policies.migrations.safety.catalogue import CHECKS, DONE_BY_ADX, NOT_UNDERSTOOD, OTHER_SEVERITY
+from policies.migrations.safety.findings import Effect, SafetyFinding, TableAtStake
+from policies.spec import Spec
+
+_ALL = "reads and writes"
+_WRITES = "writes"
+_NOTHING = "changes of the schema"
+_EXCLUSIVE = ("ACCESS EXCLUSIVE", _ALL)
+_SHARE = ("SHARE", _WRITES)
+_SHARE_ROW = ("SHARE ROW EXCLUSIVE", _WRITES)
+_SHARE_UPDATE = ("SHARE UPDATE EXCLUSIVE", _NOTHING)
+_ROW = ("ROW EXCLUSIVE", "nothing but other writers of the same rows")
+_SKIPPED = frozenset({"IF", "NOT", "EXISTS", "ONLY", "CONCURRENTLY", "TABLE", "UNIQUE", "INDEX", "INTO", "FROM"})
+SHOWN_CHARACTERS = 100
+
+
+class Violation(Spec):
+    """What squawk reports: its rule, the line (from 1), its message and advice."""
+
+    rule: str
+    line: int
+    message: str
+    help: str = ""
+
+
+def findings_of(
+    script: Script, direction: Direction, violations: Sequence[Violation], new_tables: frozenset[str]
+) -> Iterator[SafetyFinding]:
+    """Everything that squawk or a check of ADX's own finds in a script; ``new_tables`` are made in the same plan."""
+    for violation in violations:
+        if violation.rule in DONE_BY_ADX:
+            continue
+        statement = statement_at(script, violation.line)
+        is_syntax = violation.rule == "syntax-error"
+        id_ = NOT_UNDERSTOOD if is_syntax else f"pg.{violation.rule}"
+        yield from _found(id_, script, direction, statement, new_tables=new_tables, violation=violation)
+    for statement in script.statements:
+        own = _own_check(statement)
+        if own is not None:
+            yield from _found(own, script, direction, statement, new_tables=new_tables)
+
+
+def effect_of(statement: Statement) -> Effect:
+    """The strongest lock that the statement takes on tables, and what it does under it."""
+    words = statement.words
+    if words[:2] == ("ALTER", "TABLE"):
+        return _alter(words)
+    if words[:2] in (("CREATE", "INDEX"), ("CREATE", "UNIQUE")):
+        lock, blocks = _SHARE_UPDATE if "CONCURRENTLY" in words else _SHARE
+        return Effect(lock=lock, blocks=blocks, tables=_tables_after(words, "ON"), scans=True)
+    if words[:2] == ("DROP", "TABLE") or words[:1] == ("TRUNCATE",):
+        return Effect(lock=_EXCLUSIVE[0], blocks=_EXCLUSIVE[1], tables=_names(words[1:]))
+    if words[:2] == ("DROP", "INDEX"):
+        lock, blocks = _SHARE_UPDATE if "CONCURRENTLY" in words else _EXCLUSIVE
+        return Effect(lock=lock, blocks=blocks, tables=())
+    if words[:1] == ("CLUSTER",) or (words[:1] == ("VACUUM",) and "FULL" in words):
+        return Effect(lock=_EXCLUSIVE[0], blocks=_EXCLUSIVE[1], tables=_names(words[-1:]), rewrites=True)
+    if words[:2] == ("CREATE", "TRIGGER"):
+        return Effect(lock=_SHARE_ROW[0], blocks=_SHARE_ROW[1], tables=_tables_after(words, "ON"))
+    if words[:1] in (("UPDATE",), ("DELETE",), ("INSERT",)):
+        return Effect(lock=_ROW[0], blocks=_ROW[1], tables=_names(words[1:4])[:1])
+    return Effect(lock="", blocks="", tables=())
+
+
+def created_tables(statements: Sequence[Statement]) -> frozenset[str]:
+    """Tables that the statements make: nobody uses them yet."""
+    made = (one.words for one in statements if one.begins("CREATE", "TABLE"))
+    return frozenset(name for words in made for name in _names(words[2:])[:1])
+
+
+def statement_at(script: Script, line: int) -> Statement:
+    """The statement that ``line`` belongs to."""
+    before = [one for one in script.statements if one.line <= line]
+    return before[-1] if before else script.statements[0]
+
+
+def _alter(words: tuple[str, ...]) -> Effect:
+    tables = _names(words[2:7])[:1]
+    effects = [_action(action) for action in _actions(words)]
+    order = (_SHARE_UPDATE, _SHARE_ROW, _EXCLUSIVE)
+    lock = max((effect[0] for effect in effects), key=order.index, default=_EXCLUSIVE)
+    referenced = _tables_after(words, "REFERENCES")
+    return Effect(
+        lock=lock[0],
+        blocks=lock[1],
+        tables=(*tables, *(name for name in referenced if name not in tables)),
+        rewrites=any(effect[1] for effect in effects),
+        scans=any(effect[2] for effect in effects),
+    )
+
+
+def _action(action: tuple[str, ...]) -> tuple[tuple[str, str], bool, bool]:
+    """Lock, rewrite, scan of one action of ALTER TABLE."""
+    valid = "VALID" not in action
+    if action[:2] == ("VALIDATE", "CONSTRAINT"):
+        return _SHARE_UPDATE, False, True
+    if action[:1] == ("ADD",) and "FOREIGN" in action:
+        return _SHARE_ROW, False, valid
+    if action[:1] == ("ADD",) and not {"CHECK", "UNIQUE", "PRIMARY", "EXCLUDE"}.isdisjoint(action[:4]):
+        return _EXCLUSIVE, False, valid and "USING" not in action
+    if action[:2] == ("ATTACH", "PARTITION"):
+        return _SHARE_UPDATE, False, True
+    if action[:1] == ("ALTER",) and "TYPE" in action:
+        return _EXCLUSIVE, True, True
+    if action[-3:] == ("SET", "NOT", "NULL"):
+        return _EXCLUSIVE, False, True
+    if action[:1] == ("ALTER",) and "STATISTICS" in action:
+        return _SHARE_UPDATE, False, False
+    if action[:1] == ("ADD",) and ("STORED" in action or "SERIAL" in action or "BIGSERIAL" in action):
+        return _EXCLUSIVE, True, True
+    if action[:2] in (("SET", "LOGGED"), ("SET", "UNLOGGED"), ("SET", "TABLESPACE")):
+        return _EXCLUSIVE, True, True
+    return _EXCLUSIVE, False, False
+
+
+def _actions(words: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
+    """The actions of ALTER TABLE, cut at the commas between them, without the table's name."""
+    depth = 0
+    part: list[str] = []
+    rest = _after_name(words[2:])
+    for word in rest:
+        depth += (word == "(") - (word == ")")
+        if word == "," and depth == 0:
+            yield tuple(part)
+            part = []
+        else:
+            part.append(word)
+    yield tuple(part)
+
+
+def _after_name(words: tuple[str, ...]) -> tuple[str, ...]:
+    position = 0
+    while position < len(words) and words[position] in _SKIPPED:
+        position += 1
+    position += 1
+    while position + 1 < len(words) and words[position] == ".":
+        position += 2
+    return words[position:]
+
+
+def _own_check(statement: Statement) -> str | None:
+    words = statement.words
+    if words[:1] in (("UPDATE",), ("DELETE",)) and "WHERE" not in words:
+        return "sql.whole-table-write"
+    if words[:1] == ("TRUNCATE",):
+        return "sql.truncate"
+    is_rewrite = words[:1] == ("CLUSTER",) or (words[:1] == ("VACUUM",) and "FULL" in words)
+    if is_rewrite or (words[:2] == ("ALTER", "TABLE") and words[-2:] in (("SET", "LOGGED"), ("SET", "UNLOGGED"))):
+        return "pg.table-rewrite"
+    return None
+
+
+def _found(
+    id_: str,
+    script: Script,
+    direction: Direction,
+    statement: Statement,
+    *,
+    new_tables: frozenset[str],
+    violation: Violation | None = None,
+) -> Iterator[SafetyFinding]:
+    check = CHECKS.get(id_)
+    effect = effect_of(statement)
+    is_new = bool(effect.tables) and set(effect.tables) <= new_tables
+    if check is not None and (check.is_about_size or check.is_about_clients) and is_new:
+        return
+    if check is not None and check.is_about_clients and direction == "down":
+        return
+    said = violation.message if violation is not None else ""
+    yield SafetyFinding(
+        check=id_,
+        title=check.title if check is not None else said,
+        severity=check.severity if check is not None else OTHER_SEVERITY,
+        file=script.file,
+        line=violation.line if id_ == NOT_UNDERSTOOD and violation is not None else statement.line,
+        statement=shown(statement),
+        safe_way=check.safe_way if check is not None else (violation.help if violation is not None else ""),
+        lock=effect.lock,
+        blocks=effect.blocks,
+        rewrites=effect.rewrites,
+        scans=effect.scans,
+        tables=as_tables(effect.tables),
+        detail=said if id_ == NOT_UNDERSTOOD else "",
+    )
+
+
+def shown(statement: Statement) -> str:
+    """The beginning of a statement on one line."""
+    text = " ".join(statement.text.split())
+    return text if len(text) <= SHOWN_CHARACTERS else f"{text[:SHOWN_CHARACTERS]}…"
+
+
+def as_tables(names: Sequence[str]) -> tuple[TableAtStake, ...]:
+    """Tables of which nothing is known yet."""
+    return tuple(TableAtStake(table=name) for name in names)
+
+
+def _tables_after(words: tuple[str, ...], keyword: str) -> tuple[str, ...]:
+    places = [index for index, word in enumerate(words) if word == keyword]
+    return tuple(name for place in places for name in _names(words[place + 1 : place + 5])[:1])
+
+
+def _names(words: Sequence[str]) -> tuple[str, ...]:
+    """Names of tables at the beginning of ``words``, without schemas, as the catalog spells them."""
+    names: list[str] = []
+    expects = True
+    rest = [word for word in words if word not in _SKIPPED]
+    for index, word in enumerate(rest):
+        if expects and (word[0] in '"`' or word[0].isalpha() or word[0] == "_"):
+            follows = rest[index + 1] if index + 1 < len(rest) else ""
+            if follows != ".":
+                names.append(word[1:-1] if word[0] in '"`' else word.lower())
+                expects = False
+        elif word == ",":
+            expects = True
+        elif word != ".":
+            break
+        else:
+            expects = True
+    return tuple(names)

@@ -1,0 +1,157 @@
+"""A script's text → its statements. Pure.
+
+A semicolon ends a statement unless it stands in the body of a routine. In
+PostgreSQL that is ``CREATE [OR REPLACE] FUNCTION|PROCEDURE … BEGIN ATOMIC … END``
+and what stands in parentheses (rules), as psql does it. In MySQL it is ``BEGIN …
+END`` of a procedure, function, trigger or event; the server wants such a body
+whole, so that no other delimiter is needed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from policies.migrations.lexer import Token, tokens
+from policies.migrations.model import Statement
+from policies.migrations.spec import Engine
+
+_MYSQL_ROUTINES = frozenset({"PROCEDURE", "FUNCTION", "TRIGGER", "EVENT"})
+_MYSQL_OTHER_ENDS = frozenset({"IF", "LOOP", "WHILE", "REPEAT", "FOR"})
+_POSTGRES_CONCURRENT = frozenset({("CREATE", "INDEX"), ("CREATE", "UNIQUE"), ("DROP", "INDEX"), ("REINDEX",)})
+
+
+def split(text: str, engine: Engine) -> tuple[Statement, ...]:
+    """The statements of ``text`` in order, without empty ones. Raises LexError."""
+    return tuple(_statement(text, part, engine) for part in _parts(text, engine))
+
+
+def without_comments(text: str, engine: Engine) -> str:
+    """``text`` with every comment as spaces, so that places stay what they are. Raises LexError."""
+    shown = []
+    for token in tokens(text, engine):
+        piece = text[token.start : token.end]
+        shown.append("".join(c if c in "\r\n" else " " for c in piece) if token.kind == "comment" else piece)
+    return "".join(shown)
+
+
+def word_of(text: str, token: Token) -> str:
+    """A token as rules compare it: plain words in upper case, everything else as written."""
+    piece = text[token.start : token.end]
+    return piece.upper() if token.kind == "word" else piece
+
+
+def index_name(words: Sequence[str]) -> str | None:
+    """The name of the index that ``CREATE|DROP|REINDEX INDEX CONCURRENTLY …`` is about; None when it has none.
+
+    As the catalog spells it: plain names in lower case, quoted ones without their quotes, without a schema.
+    """
+    rest = [word for word in words if word not in ("IF", "NOT", "EXISTS", "CONCURRENTLY", "(", ")", "VERBOSE")]
+    if "INDEX" not in rest:
+        return None
+    found = rest[rest.index("INDEX") + 1 :]
+    if not found or found[0] == "ON":
+        return None
+    while len(found) > 2 and found[1] == ".":
+        found = found[2:]
+    name = found[0]
+    return name[1:-1].replace('""', '"') if name.startswith('"') else name.lower()
+
+
+def _parts(text: str, engine: Engine) -> Iterator[list[Token]]:
+    part: list[Token] = []
+    words: list[str] = []
+    depth = _Depth(engine)
+    for token in tokens(text, engine):
+        if token.kind in ("space", "comment"):
+            continue
+        if token.kind == "semicolon" and depth.is_outside():
+            if part:
+                yield part
+            part, words, depth = [], [], _Depth(engine)
+            continue
+        part.append(token)
+        words.append(word_of(text, token))
+        depth.see(token, words)
+    if part:
+        yield part
+
+
+class _Depth:
+    """How deep in parentheses and routine bodies the reader is."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._parentheses = 0
+        self._blocks = 0
+
+    def is_outside(self) -> bool:
+        """Whether a semicolon here ends the statement. MySQL's server knows none in parentheses."""
+        return self._blocks == 0 and (self._engine == "mysql" or self._parentheses <= 0)
+
+    def see(self, token: Token, words: Sequence[str]) -> None:
+        """Take notice of the last of ``words``."""
+        word = words[-1]
+        if token.kind == "other":
+            self._parentheses += (word == "(") - (word == ")")
+        elif token.kind == "word" and self._engine == "postgresql":
+            self._see_postgres(word, words)
+        elif token.kind == "word":
+            self._see_mysql(word, words)
+
+    def _see_postgres(self, word: str, words: Sequence[str]) -> None:
+        if self._parentheses > 0 or not _is_postgres_routine(words):
+            return
+        if word == "BEGIN" or (word == "CASE" and self._blocks):
+            self._blocks += 1
+        elif word == "END" and self._blocks:
+            self._blocks -= 1
+
+    def _see_mysql(self, word: str, words: Sequence[str]) -> None:
+        if words[:3] == ["BEGIN", "NOT", "ATOMIC"] and not self._blocks:
+            self._blocks = 1
+        if not _is_mysql_routine(words):
+            return
+        previous = words[-2] if len(words) > 1 else ""
+        if word == "BEGIN" or (word == "CASE" and self._blocks and previous != "END"):
+            self._blocks += 1
+        elif word == "END" and self._blocks:
+            self._blocks -= 1
+        elif previous == "END" and word in _MYSQL_OTHER_ENDS:
+            self._blocks += 1  # END IF and its like end what was not counted
+
+
+def _is_postgres_routine(words: Sequence[str]) -> bool:
+    rest = words[3:4] if list(words[1:3]) == ["OR", "REPLACE"] else words[1:2]
+    return list(words[:1]) == ["CREATE"] and bool(rest) and rest[0] in ("FUNCTION", "PROCEDURE")
+
+
+def _is_mysql_routine(words: Sequence[str]) -> bool:
+    if list(words[:3]) == ["BEGIN", "NOT", "ATOMIC"]:
+        return True
+    # CREATE [OR REPLACE] [DEFINER = user@host] [AGGREGATE] PROCEDURE …
+    return list(words[:1]) == ["CREATE"] and not _MYSQL_ROUTINES.isdisjoint(words[1:12])
+
+
+def _statement(text: str, part: Sequence[Token], engine: Engine) -> Statement:
+    words = tuple(word_of(text, token) for token in part)
+    start, end = part[0].start, part[-1].end
+    return Statement(
+        text=text[start:end],
+        line=text.count("\n", 0, start) + 1,
+        words=words,
+        is_alone=engine == "postgresql" and _is_alone(words),
+    )
+
+
+def _is_alone(words: tuple[str, ...]) -> bool:
+    """Whether PostgreSQL refuses the statement in a transaction block (PreventInTransactionBlock in its sources)."""
+    if words[:1] == ("VACUUM",) or words[:2] == ("ALTER", "SYSTEM"):
+        return True
+    if words[:2] in {(verb, what) for verb in ("CREATE", "DROP") for what in ("DATABASE", "TABLESPACE")}:
+        return True
+    is_index = words[:2] in _POSTGRES_CONCURRENT or words[:1] in _POSTGRES_CONCURRENT
+    if is_index and "CONCURRENTLY" in words[:6]:
+        return True
+    if words[:1] == ("REINDEX",) and not {"DATABASE", "SYSTEM", "SCHEMA"}.isdisjoint(words[:8]):
+        return True
+    return words[:2] == ("ALTER", "TABLE") and "DETACH" in words and words[-1] == "CONCURRENTLY"

@@ -1,0 +1,16 @@
+"""Rollouts with configuration on a test server of each test's own."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+import pytest
+
+from tests.configuration.delivery.doubles import ConfigurationDoubles
+from tests.configuration.delivery.harness import Harness, opened
+
+
+@pytest.fixture
+async def harness() -> AsyncIterator[Harness]:
+    async with opened(ConfigurationDoubles()) as own:
+        yield own

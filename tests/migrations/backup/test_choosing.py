@@ -1,0 +1,158 @@
+"""Which rows a plan may change, and which strategy follows. No servers."""
+
+from __future__ import annotations
+
+import pytest
+
+from policies.migrations.history import SchemaVersion, plan_migration
+from policies.migrations.spec import Engine
+from tests.migrations.scripts import scripts_of
+from workflows.clients.databases.interface_types import TableSize
+from workflows.migrations.backup import BackupRefused, Strategy, Throughput
+from workflows.migrations.backup.choosing import LARGEST_COPY_BYTES, ServerFacts, choose, estimates
+from workflows.migrations.backup.losses import losses
+from workflows.migrations.backup.models import BackupPlan, Point, TableMark
+from workflows.migrations.backup.stakes import Stake, at_stake
+
+Pair = tuple[str, str | None]
+
+
+def stake_of(engine: Engine, *pairs: Pair) -> Stake:
+    """What a plan of ``pairs`` does to rows."""
+    scripts = scripts_of(engine, *pairs)
+    return at_stake(plan_migration(scripts, SchemaVersion(version=0, applied=()), scripts.newest), engine)
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "ALTER TABLE t ADD COLUMN a integer DEFAULT 0, ADD CONSTRAINT c CHECK (a > 0)",
+        "ALTER TABLE t ALTER COLUMN a SET NOT NULL",
+        "ALTER TABLE t DROP CONSTRAINT c",
+        "CREATE UNIQUE INDEX i ON t (a)",
+        "CREATE OR REPLACE VIEW v AS SELECT 1",
+        "DROP INDEX i",
+        "COMMENT ON TABLE t IS 'x'",
+        "GRANT SELECT ON t TO PUBLIC",
+    ],
+)
+def test_what_leaves_every_row_as_it_is(statement: str) -> None:
+    """Only the shape changes."""
+    stake = stake_of("postgresql", (statement, "COMMENT ON TABLE t IS 'y'"))
+    assert (stake.tables, stake.unknown) == ((), "")
+
+
+@pytest.mark.parametrize(
+    ("statement", "tables"),
+    [
+        ("UPDATE ONLY public.Orders SET a = 1", ("orders",)),
+        ('DELETE FROM "Or""ders"', ('Or"ders',)),
+        ("INSERT INTO t SELECT * FROM u", ("t",)),
+        ("TRUNCATE TABLE a, b", ("a", "b")),
+        ("DROP TABLE IF EXISTS a, b", ("a", "b")),
+        ("ALTER TABLE t ADD COLUMN a integer, DROP COLUMN b", ("t",)),
+        ("ALTER TABLE IF EXISTS t ALTER COLUMN a TYPE bigint", ("t",)),
+        ("ALTER TABLE t RENAME TO u", ("t",)),
+        ("ALTER TABLE t RENAME COLUMN a TO b", ("t",)),
+    ],
+)
+def test_the_tables_whose_rows_are_at_stake(statement: str, tables: tuple[str, ...]) -> None:
+    """By the names that the catalog has."""
+    stake = stake_of("postgresql", (statement, "COMMENT ON TABLE t IS 'y'"))
+    assert (stake.tables, stake.unknown) == (tables, "")
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "DO 'BEGIN DELETE FROM t; END'",
+        "SELECT purge()",
+        "CALL purge()",
+        "WITH x AS (DELETE FROM t RETURNING 1) SELECT * FROM x",
+        "DROP TABLE t CASCADE",
+        "TRUNCATE t CASCADE",
+        "DROP SCHEMA other CASCADE",
+        "CREATE TABLE u AS SELECT purge()",
+        "MERGE INTO t USING u ON t.a = u.a WHEN MATCHED THEN DELETE",
+    ],
+)
+def test_what_may_touch_everything(statement: str) -> None:
+    """On no list, so nothing is said about it."""
+    assert stake_of("postgresql", (statement, "COMMENT ON TABLE t IS 'y'")).unknown
+
+
+def test_rows_of_a_table_that_the_plan_makes_are_not_at_stake() -> None:
+    """Nobody had them before; what an undo script writes is."""
+    made = ("CREATE TABLE t (id integer); INSERT INTO t VALUES (1)", "DROP TABLE t")
+    assert stake_of("postgresql", made).tables == ()
+    undo = ("ALTER TABLE t ADD COLUMN a integer", "UPDATE u SET b = 1; ALTER TABLE t DROP COLUMN a")
+    assert stake_of("postgresql", undo).tables == ("u",)
+
+
+ADD: Pair = ("ALTER TABLE t ADD COLUMN a integer", "ALTER TABLE t DROP COLUMN a")
+WRITE: Pair = ("UPDATE t SET a = 1", None)
+SIZES = (TableSize(table="t", rows=10, bytes=10**6), TableSize(table="u", rows=10, bytes=10**9))
+FACTS = ServerFacts(sizes=SIZES, uncopyable={}, may_copy=True)
+
+
+@pytest.mark.parametrize(
+    ("engine", "pairs", "strategy"),
+    [
+        ("postgresql", [ADD], "down_script"),
+        ("postgresql", [ADD, WRITE], "table_copy"),
+        ("postgresql", [("ALTER TABLE t ADD COLUMN a integer", None)], "dump"),
+        ("postgresql", [("SELECT f()", "SELECT g()")], "dump"),
+        ("postgresql", [("-- adx: transaction=none\n" + ADD[0] + "; COMMENT ON TABLE t IS 'x'", ADD[1])], "dump"),
+        ("mysql", [(ADD[0] + "; CREATE INDEX i ON t (a)", "DROP INDEX i ON t; " + str(ADD[1]))], "dump"),
+        ("mysql", [ADD], "down_script"),
+    ],
+)
+def test_the_strategy_that_follows(engine: Engine, pairs: list[Pair], strategy: Strategy) -> None:
+    """The cheapest that loses nothing, with a reason."""
+    choice = choose(stake_of(engine, *pairs), FACTS)
+    assert choice.strategy == strategy
+    assert choice.reason
+
+
+@pytest.mark.parametrize(
+    "facts",
+    [
+        ServerFacts(sizes=SIZES, uncopyable={"t": "it is partitioned"}, may_copy=True),
+        ServerFacts(sizes=SIZES, uncopyable={}, may_copy=False),
+        ServerFacts(sizes=SIZES, uncopyable={}, may_copy=True, triggers=("u",)),
+        ServerFacts(sizes=(TableSize(table="t", rows=1, bytes=LARGEST_COPY_BYTES + 1),), uncopyable={}, may_copy=True),
+    ],
+)
+def test_what_the_server_has_rules_a_copy_out(facts: ServerFacts) -> None:
+    """Then it is a dump, and asking for a copy is refused."""
+    stake = stake_of("postgresql", WRITE)
+    assert choose(stake, facts).strategy == "dump"
+    with pytest.raises(BackupRefused, match="table_copy is no backup"):
+        choose(stake, facts, "table_copy")
+
+
+def test_estimates_follow_sizes_and_speed() -> None:
+    """A dump counts the whole schema, a copy what is at stake; measured figures replace the cautious ones."""
+    stake = stake_of("postgresql", WRITE)
+    dump = estimates("dump", FACTS, stake, Throughput())
+    copy = estimates("table_copy", FACTS, stake, Throughput())
+    assert dump[1] > 20 > copy[1]
+    assert estimates("dump", FACTS, stake, Throughput(load=80e6))[1] == pytest.approx(dump[1] - 12.5, abs=0.2)
+
+
+def test_a_loss_is_counted_by_the_server_where_it_counts() -> None:
+    """Five rows written and none added are five, not one."""
+    scripts = scripts_of("postgresql", ADD)
+    plan = BackupPlan(
+        backup_id="x",
+        target="x",
+        owner="x",
+        engine="postgresql",
+        strategy="dump",
+        reason="",
+        plan=plan_migration(scripts, SchemaVersion(version=0, applied=()), 1),
+    )
+    before = Point(taken_at="", tables=(TableMark(table="t", rows=9, kept="1:1", columns=("id",), writes=100),))
+    now = Point(taken_at="", tables=(TableMark(table="t", rows=9, kept="2:2", columns=("id",), writes=105),))
+    assert [(one.table, one.rows) for one in losses(plan, before, None, now)] == [("t", 5)]
+    assert losses(plan, before, None, before) == ()

@@ -1,0 +1,58 @@
+"""Plain values that clients of databases take and give."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from enum import StrEnum
+from typing import Literal
+
+from policies.migrations.model import Direction
+from policies.spec import Spec
+
+
+class Feature(StrEnum):
+    """What a server may be able to do."""
+
+    TRANSACTIONAL_DDL = "transactional_ddl"  # changes of the schema are undone with their transaction
+    CONCURRENT_INDEX = "concurrent_index"  # an index can be built while rows are written
+    INSTANT_ADD_COLUMN = "instant_add_column"  # a column with a constant default is added without a copy
+    ROW_SECURITY = "row_security"
+    ADVISORY_LOCKS = "advisory_locks"  # with a session's life
+
+
+class TableSize(Spec):
+    """A table by the server's statistics, which may be out of date; bytes with indexes."""
+
+    table: str
+    rows: int
+    bytes: int
+
+
+class Progress(Spec):
+    """How far a step was that runs alone: ``begun`` before this process, and the catalog's digest before it."""
+
+    begun: bool
+    catalog_before: str = ""
+
+
+class StepDone(Spec):
+    """Told after each statement: ``step`` of ``steps``, from 1; ``was_done`` when an earlier run had done it."""
+
+    migration: str
+    direction: Direction
+    step: int
+    steps: int
+    was_done: bool = False
+
+
+class Applied(Spec):
+    """What ``apply_migration`` did. ``outcome``: done now, done before, or found done after a lost answer."""
+
+    migration: str
+    direction: Direction
+    outcome: Literal["applied", "already", "found-applied"]
+    duration_ms: int = 0
+    lock_timeouts: int = 0
+
+
+Observer = Callable[[StepDone], None]

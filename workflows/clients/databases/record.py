@@ -1,0 +1,138 @@
+"""What a schema records about itself: tables ``adx_migrations`` and ``adx_migration_steps``, in the schema itself.
+
+::
+
+    adx_migrations(version, description, checksum, state, applied_at, duration_ms)
+    adx_migration_steps(version, direction, step, checksum, state, catalog_before)
+
+A migration that runs in one transaction writes its row in that transaction. One
+that cannot has a row in the state ``applying`` or ``reverting`` and a row for
+each statement; these are deleted when the last is done.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import cast
+
+from policies.migrations.history import AppliedMigration, RecordState, SchemaVersion
+from policies.migrations.model import Direction, Migration
+from policies.migrations.spec import Engine
+from policies.spec import Spec
+from workflows.clients.databases.errors import StatementRefused
+from workflows.clients.databases.session import Session
+
+TABLES = ("adx_migrations", "adx_migration_steps")
+
+_MIGRATIONS = (
+    "CREATE TABLE IF NOT EXISTS adx_migrations (version integer PRIMARY KEY, description varchar(200) NOT NULL,"
+    " checksum varchar(80) NOT NULL, state varchar(10) NOT NULL, applied_at varchar(40) NOT NULL,"
+    " duration_ms bigint NOT NULL){}"
+)
+_STEPS = (
+    "CREATE TABLE IF NOT EXISTS adx_migration_steps (version integer NOT NULL, direction varchar(4) NOT NULL,"
+    " step integer NOT NULL, checksum varchar(64) NOT NULL, state varchar(10) NOT NULL,"
+    " catalog_before varchar(64) NOT NULL, PRIMARY KEY (version, direction, step)){}"
+)
+_TABLE_OPTIONS: dict[Engine, str] = {"postgresql": "", "mysql": " ENGINE=InnoDB DEFAULT CHARSET=utf8mb4"}
+_NO_SUCH_TABLE = frozenset({"42P01", "1146"})
+
+
+class StepRow(Spec):
+    """How far one statement is; ``checksum`` is of its text."""
+
+    checksum: str
+    is_done: bool
+    catalog_before: str
+
+
+async def read(session: Session) -> SchemaVersion:
+    """What is recorded; version 0 where nothing ever was."""
+    query = "SELECT version, description, checksum, state, applied_at, duration_ms FROM adx_migrations ORDER BY version"
+    try:
+        rows = await session.execute(query)
+    except StatementRefused as error:
+        if error.code in _NO_SUCH_TABLE:
+            return SchemaVersion(version=0, applied=())
+        raise
+    found = [_applied(row) for row in rows]
+    whole = tuple(one for one in found if one.state == "applied")
+    unfinished = next((one for one in found if one.state != "applied"), None)
+    return SchemaVersion(version=max((one.version for one in whole), default=0), applied=whole, unfinished=unfinished)
+
+
+async def ensure_tables(session: Session) -> None:
+    """Make the two tables where they are not. Call it with the schema's lock."""
+    options = _TABLE_OPTIONS[session.engine]
+    for statement in (_MIGRATIONS, _STEPS):
+        await session.execute(statement.format(options))
+
+
+async def write_done(session: Session, migration: Migration, direction: Direction, duration_ms: int) -> None:
+    """The end of a migration, within its transaction: a row for up, none for down, no steps."""
+    await session.execute(
+        "DELETE FROM adx_migration_steps WHERE version = %s AND direction = %s", (migration.version, direction)
+    )
+    await session.execute("DELETE FROM adx_migrations WHERE version = %s", (migration.version,))
+    if direction == "up":
+        await _insert(session, migration, "applied", duration_ms)
+
+
+async def write_begun(session: Session, migration: Migration, direction: Direction) -> None:
+    """The beginning of a migration that runs statement by statement, within a transaction."""
+    if direction == "up":
+        await _insert(session, migration, "applying", 0)
+    else:
+        await session.execute("UPDATE adx_migrations SET state = 'reverting' WHERE version = %s", (migration.version,))
+
+
+async def steps(session: Session, version: int, direction: Direction) -> Mapping[int, StepRow]:
+    """The statements that were begun, by their number from 1."""
+    rows = await session.execute(
+        "SELECT step, checksum, state, catalog_before FROM adx_migration_steps WHERE version = %s AND direction = %s",
+        (version, direction),
+    )
+    return {
+        int(step): StepRow(checksum=str(checksum), is_done=state == "done", catalog_before=str(before))
+        for step, checksum, state, before in rows
+    }
+
+
+async def insert_step(session: Session, migration: Migration, direction: Direction, step: int, row: StepRow) -> None:
+    """One statement is begun, or done with the transaction that this is in."""
+    state = "done" if row.is_done else "begun"
+    await session.execute(
+        "INSERT INTO adx_migration_steps (version, direction, step, checksum, state, catalog_before)"
+        " VALUES (%s, %s, %s, %s, %s, %s)",
+        (migration.version, direction, step, row.checksum, state, row.catalog_before),
+    )
+
+
+async def finish_step(session: Session, migration: Migration, direction: Direction, step: int) -> None:
+    """A statement that was begun is done: one statement, so that no crash can take the row away."""
+    await session.execute(
+        "UPDATE adx_migration_steps SET state = 'done' WHERE version = %s AND direction = %s AND step = %s",
+        (migration.version, direction, step),
+    )
+
+
+async def _insert(session: Session, migration: Migration, state: RecordState, duration_ms: int) -> None:
+    now = datetime.now(UTC).isoformat(timespec="milliseconds")
+    await session.execute(
+        "INSERT INTO adx_migrations (version, description, checksum, state, applied_at, duration_ms)"
+        " VALUES (%s, %s, %s, %s, %s, %s)",
+        (migration.version, migration.description, migration.checksum, state, now, duration_ms),
+    )
+
+
+def _applied(row: tuple[object, ...]) -> AppliedMigration:
+    version, description, checksum, state, applied_at, duration_ms = row
+    return AppliedMigration(
+        version=int(cast(int, version)),
+        description=str(description),
+        checksum=str(checksum),
+        state=cast(RecordState, str(state)),
+        applied_at=str(applied_at),
+        duration_ms=int(cast(int, duration_ms)),
+    )

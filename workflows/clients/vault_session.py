@@ -1,0 +1,144 @@
+"""One Vault, logged in: calls with a living token, and an error of its own for everything that can be wrong.
+
+::
+
+    VaultUnreachable
+    └── VaultSealed         Vault runs and is sealed
+    VaultTimedOut
+    VaultDenied             the token lives, and its policies do not allow this
+    └── VaultTokenExpired   the token is expired, revoked or was never one
+    VaultRefused            no such key or mount, bad request
+    └── SecretNotForHere    the ciphertext was made for another key, tenant or environment, or is damaged
+
+What is wrong is asked of Vault (is it sealed, does the token live), never
+guessed from the text of an answer; texts of Vault are not passed on. Blocking:
+call it in a thread.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, NoReturn, TypeVar
+
+import hvac  # type: ignore[import-untyped]  # hvac ships no types
+import requests
+from hvac import exceptions
+
+from workflows.clients.vault import VaultDenied, VaultRefused, VaultTimedOut, VaultUnreachable
+from workflows.clients.vault_login import Login, TokenKeeper, login_from_settings
+
+TIMEOUT_SECONDS = 10
+_REFUSED = (exceptions.InvalidPath, exceptions.InvalidRequest, exceptions.UnsupportedOperation)
+_DENIED = (exceptions.Forbidden, exceptions.Unauthorized)
+Answer = TypeVar("Answer")
+
+
+class VaultSealed(VaultUnreachable):
+    """Vault is sealed."""
+
+
+class VaultTokenExpired(VaultDenied):
+    """The token does not live any more, or never did."""
+
+
+class SecretNotForHere(VaultRefused):
+    """A ciphertext that does not decrypt where it stands."""
+
+
+class VaultSession:
+    """Calls to the Vault at ``address``. Contacts nobody until it is asked."""
+
+    def __init__(self, client: hvac.Client, login: Login) -> None:
+        self._client = client
+        self._keeper = TokenKeeper(login)
+        self.calls = 0
+
+    @classmethod
+    def from_settings(cls, environ: Mapping[str, str]) -> VaultSession:
+        """The Vault of ``VAULT_ADDR`` (``VAULT_CACERT``, ``VAULT_NAMESPACE``). Raises VaultRefused."""
+        address = environ.get("VAULT_ADDR")
+        if not address:
+            raise VaultRefused("no address of Vault is set", next_step="set VAULT_ADDR")
+        client = hvac.Client(
+            url=address,
+            token="",
+            timeout=TIMEOUT_SECONDS,
+            verify=environ.get("VAULT_CACERT") or True,
+            namespace=environ.get("VAULT_NAMESPACE") or None,
+        )
+        return cls(client, login_from_settings(environ))
+
+    def call(self, what: str, ask: Callable[[hvac.Client], Answer]) -> Answer:
+        """What ``ask`` gets from a client that is logged in; ``what`` names it in errors, which are those above."""
+        try:
+            return self._ask(ask)
+        except _DENIED:
+            if not self._lives() and self._keeper.can_log_in_again:
+                self._keeper.forget()
+                return self._again(what, ask)
+            self._denied(what)
+        except _FAILURES as error:
+            raise self._translated(what, error) from None
+
+    def keep_alive(self) -> None:
+        """Renew the token if it is due; for a process that would not call otherwise. Raises the errors above."""
+        try:
+            self._keeper.token(self._client)
+        except _DENIED:
+            self._denied("a login")
+        except _FAILURES as error:
+            raise self._translated("a login", error) from None
+
+    def _ask(self, ask: Callable[[hvac.Client], Answer]) -> Answer:
+        self._client.token = self._keeper.token(self._client)
+        self.calls += 1
+        return ask(self._client)
+
+    def _again(self, what: str, ask: Callable[[hvac.Client], Answer]) -> Answer:
+        try:
+            return self._ask(ask)
+        except _DENIED:
+            self._denied(what)
+        except _FAILURES as error:
+            raise self._translated(what, error) from None
+
+    def _denied(self, what: str) -> NoReturn:
+        if self._lives():
+            raise VaultDenied(
+                f"Vault does not allow {what}", next_step="give the policy of the login this path"
+            ) from None
+        raise VaultTokenExpired(
+            f"Vault's token is expired or revoked: {what}", next_step="log in again, or renew the token in time"
+        ) from None
+
+    def _lives(self) -> bool:
+        """Whether Vault knows the token; every token may ask that (Vault's policy ``default``)."""
+        try:
+            self._client.auth.token.lookup_self()
+        except _DENIED:
+            return False
+        except _FAILURES as error:
+            raise self._translated("a look at the token", error) from None
+        return True
+
+    def _translated(self, what: str, error: Exception) -> Exception:
+        if isinstance(error, requests.exceptions.Timeout):
+            return VaultTimedOut(f"Vault did not answer in time: {what}")
+        if isinstance(error, (*_REFUSED, exceptions.ParamValidationError)):
+            return VaultRefused(f"Vault refuses {what}", next_step="check the names of the mount and of the key")
+        if isinstance(error, exceptions.VaultDown) and self._is_sealed():
+            return VaultSealed(f"Vault is sealed: {what}", next_step="unseal it: `vault operator unseal`")
+        return VaultUnreachable(
+            f"Vault is failing or cannot be reached ({type(error).__name__}): {what}",
+            next_step="check VAULT_ADDR and `vault status`",
+        )
+
+    def _is_sealed(self) -> bool:
+        try:
+            status: Any = self._client.sys.read_seal_status()
+        except _FAILURES:
+            return False
+        return bool(status["sealed"])
+
+
+_FAILURES = (exceptions.VaultError, requests.exceptions.RequestException)

@@ -1,0 +1,23 @@
+"""The objects of a heal's snapshot: in which order they are undone, and whether one is as it was. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from workflows.clients.kubernetes.normalise import normalise
+from workflows.drift.bodies import HealedObject, HealSnapshotBody
+
+
+def namespaces_first(snapshot: HealSnapshotBody) -> list[tuple[str, HealedObject]]:
+    """Every object by its id, namespaces first: nothing can be made in one that is not there."""
+    return sorted(snapshot.objects.items(), key=lambda item: (item[1].delivered["kind"] != "Namespace", item[0]))
+
+
+def is_same(one: HealedObject, now: Mapping[str, Any] | None) -> bool:
+    """Whether the object is as it was before the heal, apart from what moves by itself."""
+    if one.live is None or now is None:
+        return one.live is None and now is None
+    # An autoscaler decides about the replicas that are not declared.
+    is_scaled = "replicas" not in one.delivered.get("spec", {})
+    return normalise(one.live, is_scaled=is_scaled) == normalise(now, is_scaled=is_scaled)

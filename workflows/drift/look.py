@@ -1,0 +1,127 @@
+"""Reads what was applied to the stacks of an environment, and the same objects as they are live. Changes nothing.
+
+One stack after the other: a check must not crowd out a rollout.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from infra.engine import Engine
+from infra.names import unit_label
+from policies.desired_state import DesiredState, Unit
+from policies.errors import AdxError
+from policies.masking import Masker, secrets_in
+from policies.placement import part_of, stack_of, stacks_of
+from workflows.clients.kubernetes import Cluster
+from workflows.clients.kubernetes.normalise import ENVIRONMENT_LABEL, UNIT_LABEL, object_id
+from workflows.drift.compare import AppliedObject, applied_objects, drifted
+from workflows.drift.findings import DriftedObject
+
+UNITS_PER_REQUEST = 100
+Json = Mapping[str, Any]
+EngineOf = Callable[[str], Engine]
+
+
+class StackBusy(AdxError):
+    """Something works on the stack: what differs now is no drift."""
+
+
+class StateOfAnotherDelivery(AdxError):
+    """The engine's state is not of what the ledger says was delivered: what it says would be wrong."""
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What was applied, by the id of the object, and the live objects that belong to it or to the environment."""
+
+    applied: dict[str, AppliedObject]
+    live: dict[str, dict[str, Any]] = field(repr=False)
+    masker: Masker = field(repr=False)
+
+    def drift(self) -> tuple[DriftedObject, ...]:
+        """What differs, without any value that may be secret."""
+        return drifted(self.applied, list(self.live.values()), self.masker)
+
+
+async def nothing_between() -> None:
+    """For looks that nobody has to interrupt."""
+
+
+async def look(
+    desired: DesiredState,
+    engine_of: EngineOf,
+    cluster: Cluster,
+    *,
+    units: Collection[str] | None = None,
+    between: Callable[[], Awaitable[None]] = nothing_between,
+) -> Seen:
+    """Everything of ``desired``, which must be what was delivered last, or only its ``units``.
+
+    ``between`` is awaited before each stack and may raise to end the look. Raises
+    StackBusy, StateOfAnotherDelivery, DamagedState and what the cluster raises.
+    """
+    applied: dict[str, AppliedObject] = {}
+    for stack in _stacks(desired, units):
+        await between()
+        applied |= await _applied(desired, engine_of(stack), stack)
+    if units is not None:
+        applied = {id_: one for id_, one in applied.items() if one.unit in units}
+    live = {object_id(item): item for item in await _live(cluster, desired.environment, applied, units)}
+    return Seen(applied, live, Masker(secrets_in(desired.units)))
+
+
+def _stacks(desired: DesiredState, units: Collection[str] | None) -> Sequence[str]:
+    if units is None:
+        return stacks_of(desired)
+    return sorted({stack_of(unit, desired.environment, desired.cells) for unit in units})
+
+
+async def _applied(desired: DesiredState, engine: Engine, stack: str) -> dict[str, AppliedObject]:
+    if engine.is_busy():
+        raise StackBusy(f"an operation on {stack} is under way")
+    part = part_of(desired, stack).units
+    if not part:
+        return {}
+    await _require_delivered(engine, stack, part)
+    export = await engine.export_state()
+    return await asyncio.to_thread(applied_objects, export)  # large, and heartbeats must go on
+
+
+async def _require_delivered(engine: Engine, stack: str, units: Sequence[Unit]) -> None:
+    """What the stack was given last is what the ledger says; another backend would give another answer."""
+    given = (await engine.delivered()).units
+    other = sorted(unit.id for unit in units if unit.id not in given or given[unit.id].digest != unit.digest)
+    if other:
+        raise StateOfAnotherDelivery(
+            f"the engine's state of {stack} is not of what was delivered last: {', '.join(other[:3])}"
+            + (f" and {len(other) - 3} more" if len(other) > 3 else ""),
+            next_step="check that PULUMI_BACKEND_URL is the backend that delivers this environment",
+        )
+
+
+async def _live(
+    cluster: Cluster, environment: str, applied: Mapping[str, AppliedObject], units: Collection[str] | None
+) -> list[dict[str, Any]]:
+    """Objects with the labels of the environment (and units), and those of ``applied`` that have lost them."""
+    found: list[dict[str, Any]] = []
+    for selector in _selectors(environment, units):
+        found += await cluster.live_objects(selector)
+    missing = applied.keys() - set(map(object_id, found))
+    # Asked by name: an object without its labels is changed, not missing.
+    others = [await cluster.find(applied[id_].body) for id_ in sorted(missing)]
+    return [*found, *(item for item in others if item is not None)]
+
+
+def _selectors(environment: str, units: Collection[str] | None) -> Iterator[str]:
+    base = f"app.kubernetes.io/managed-by=adx,{ENVIRONMENT_LABEL}={environment}"
+    if units is None:
+        yield base
+        return
+    ordered = sorted(units)
+    for first in range(0, len(ordered), UNITS_PER_REQUEST):
+        labels = ",".join(map(unit_label, ordered[first : first + UNITS_PER_REQUEST]))
+        yield f"{base},{UNIT_LABEL} in ({labels})"

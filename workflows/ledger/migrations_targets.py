@@ -1,0 +1,211 @@
+"""Databases in the ledger: what each one holds, and what every operation did to it.
+
+Everything that a run needs to be continued or taken back is in its row, written
+before the first statement: a worker that dies leaves nothing that another does
+not find. Who may write is in ``migrations_claims``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Literal
+
+from sqlalchemy import Update, func, select, update
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from workflows.ledger.connection import Ledger
+from workflows.ledger.migrations_claims import TargetClaim, check_in
+from workflows.ledger.migrations_tables import database_catalogs, database_runs, database_targets
+from workflows.ledger.models import JsonObject, Record, record_of
+
+TargetStatus = Literal["migrating", "applied", "restored", "refused", "kept", "needs-operator"]
+RunStatus = Literal["migrating", "delivered", "restored", "undone", "kept", "needs-operator"]
+
+
+class DatabaseTargetRow(Record, frozen=True, kw_only=True):
+    """What is known of one database; ``version`` None: not known yet. ``catalog`` is a digest."""
+
+    target: str
+    environment: str
+    scripts: str
+    engine: str
+    tenants: list[str]
+    version: int | None
+    status: TargetStatus
+    reason: str
+    catalog: str | None
+    operation_id: str
+    token: int
+    holder: str
+    updated_at: datetime
+
+
+class DatabaseRun(Record, frozen=True, kw_only=True):
+    """What one operation does to one database; ``written``: see ``workflows.migrations.losses``. Catalogs by digest."""
+
+    operation_id: str
+    target: str
+    environment: str
+    from_version: int
+    to_version: int
+    status: RunStatus
+    reason: str
+    catalog_before: str | None
+    catalog_after: str | None
+    written: dict[str, str]
+    backup: JsonObject | None
+    started_at: datetime
+    finished_at: datetime | None
+
+
+async def begin(
+    ledger: Ledger,
+    claimed: TargetClaim,
+    target: str,
+    versions: tuple[int, int],
+    *,
+    catalog: Mapping[str, object],
+    backup: JsonObject | None = None,
+) -> DatabaseRun:
+    """Write what a run starts from, and what brings it back, or find what an earlier attempt wrote.
+
+    ``versions`` are from and to; ``catalog`` is ``{"digest": …, "body": …}``.
+    """
+    async with ledger.transaction() as connection:
+        await check_in(connection, claimed, [target])
+        digest = await _keep_catalog(connection, catalog)
+        values = {
+            "operation_id": claimed.operation_id,
+            "target": target,
+            "environment": claimed.environment,
+            "from_version": versions[0],
+            "to_version": versions[1],
+            "status": "migrating",
+            "catalog_before": digest,
+            "backup": backup,
+        }
+        await connection.execute(insert(database_runs).values(values).on_conflict_do_nothing())
+        await connection.execute(_own_target(target).values(status="migrating", updated_at=func.clock_timestamp()))
+        return await _run(connection, claimed.operation_id, target)
+
+
+async def finish(
+    ledger: Ledger,
+    claimed: TargetClaim,
+    target: str,
+    ends: tuple[RunStatus, TargetStatus],
+    *,
+    version: int | None,
+    operation_id: str = "",
+    reason: str = "",
+    catalog: Mapping[str, object] | None = None,
+    written: Mapping[str, str] | None = None,
+    backup: JsonObject | None = None,
+) -> None:
+    """Write how a run ended (``ends``: of the run, of the target) and what the database holds now.
+
+    ``operation_id`` names the run where it is not the claim's own: what another operation did is taken back.
+    """
+    async with ledger.transaction() as connection:
+        await check_in(connection, claimed, [target])
+        digest = await _keep_catalog(connection, catalog) if catalog is not None else None
+        run: dict[str, object] = {"status": ends[0], "reason": reason[:2000], "finished_at": func.clock_timestamp()}
+        run |= {"written": dict(written)} if written is not None else {}
+        run |= {"backup": backup} if backup is not None else {}
+        run |= {"catalog_after": digest} if ends[0] == "delivered" else {}
+        await connection.execute(_own_run(operation_id or claimed.operation_id, target).values(run))
+        now: dict[str, object] = {
+            "status": ends[1],
+            "reason": reason[:2000],
+            "updated_at": func.clock_timestamp(),
+            "version": version,
+        }
+        now |= {"catalog": digest} if digest is not None else {}
+        await connection.execute(_own_target(target).values(now))
+
+
+async def find_run(ledger: Ledger, operation_id: str, target: str) -> DatabaseRun | None:
+    """What an operation did to a database; None where it has not begun."""
+    async with ledger.transaction() as connection:
+        chosen = select(database_runs).where(
+            database_runs.c.operation_id == operation_id, database_runs.c.target == target
+        )
+        row = (await connection.execute(chosen)).mappings().first()
+    return record_of(DatabaseRun, row) if row else None
+
+
+async def find_target(ledger: Ledger, target: str) -> DatabaseTargetRow | None:
+    """What is known of a database; None where nothing is."""
+    async with ledger.transaction() as connection:
+        chosen = select(database_targets).where(database_targets.c.target == target)
+        row = (await connection.execute(chosen)).mappings().first()
+    return record_of(DatabaseTargetRow, row) if row else None
+
+
+async def runs_of(ledger: Ledger, operation_id: str) -> tuple[DatabaseRun, ...]:
+    """All databases that an operation has begun, by name."""
+    chosen = select(database_runs).where(database_runs.c.operation_id == operation_id).order_by(database_runs.c.target)
+    async with ledger.transaction() as connection:
+        rows = (await connection.execute(chosen)).mappings().all()
+    return tuple(record_of(DatabaseRun, row) for row in rows)
+
+
+async def delivered_runs(ledger: Ledger, target: str) -> tuple[DatabaseRun, ...]:
+    """What brought ``target`` where it is, newest first; without runs that were taken back or never ended well."""
+    table = database_runs.c
+    chosen = select(database_runs).where(table.target == target, table.status.in_(["delivered", "kept"]))
+    async with ledger.transaction() as connection:
+        rows = (await connection.execute(chosen.order_by(table.started_at.desc()))).mappings().all()
+    return tuple(record_of(DatabaseRun, row) for row in rows)
+
+
+async def settled_backups(ledger: Ledger, target: str) -> dict[str, datetime]:
+    """Backups of ``target`` whose run has ended, by id, with when."""
+    table = database_runs.c
+    identity = table.backup["record"]["backup_id"].astext
+    chosen = select(identity, table.finished_at).where(
+        table.target == target, table.backup.is_not(None), table.finished_at.is_not(None)
+    )
+    async with ledger.transaction() as connection:
+        found = (await connection.execute(chosen)).all()
+    return {str(backup): finished.astimezone(UTC) for backup, finished in found}
+
+
+async def targets_of(ledger: Ledger, environment: str) -> tuple[DatabaseTargetRow, ...]:
+    """Every database of an environment that was ever migrated, by name."""
+    table = database_targets
+    chosen = select(table).where(table.c.environment == environment).order_by(table.c.target)
+    async with ledger.transaction() as connection:
+        rows = (await connection.execute(chosen)).mappings().all()
+    return tuple(record_of(DatabaseTargetRow, row) for row in rows)
+
+
+async def catalog_body(ledger: Ledger, digest: str) -> JsonObject | None:
+    """A catalog as it was recorded."""
+    async with ledger.transaction() as connection:
+        found: JsonObject | None = await connection.scalar(
+            select(database_catalogs.c.body).where(database_catalogs.c.digest == digest)
+        )
+    return found
+
+
+async def _keep_catalog(connection: AsyncConnection, catalog: Mapping[str, object]) -> str:
+    write = insert(database_catalogs).values(digest=catalog["digest"], body=catalog["body"])
+    await connection.execute(write.on_conflict_do_nothing())
+    return str(catalog["digest"])
+
+
+async def _run(connection: AsyncConnection, operation_id: str, target: str) -> DatabaseRun:
+    table = database_runs
+    chosen = select(table).where(table.c.operation_id == operation_id, table.c.target == target)
+    return record_of(DatabaseRun, (await connection.execute(chosen)).mappings().one())
+
+
+def _own_run(operation_id: str, target: str) -> Update:
+    return update(database_runs).where(database_runs.c.operation_id == operation_id, database_runs.c.target == target)
+
+
+def _own_target(target: str) -> Update:
+    return update(database_targets).where(database_targets.c.target == target)

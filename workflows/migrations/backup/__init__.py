@@ -1,0 +1,51 @@
+"""Backups of what a migration touches, and restores that are verified and never lose a write silently.
+
+``plan_backup`` → ``make_backup`` → (the migration) → ``mark_point`` → when it must be: ``restore_backup``;
+``prune_backups`` when the rollout is settled. Activities call these; no Temporal here.
+"""
+
+from __future__ import annotations
+
+from workflows.migrations.backup.errors import (
+    BackupInterrupted,
+    BackupRefused,
+    BackupUnusable,
+    RestoreFailed,
+    WritesWouldBeLost,
+)
+from workflows.migrations.backup.keeping import KeptBackups, latest_mark
+from workflows.migrations.backup.making import make_backup, mark_point
+from workflows.migrations.backup.models import (
+    BackupMark,
+    BackupPlan,
+    BackupRecord,
+    Loss,
+    RestoreReport,
+    Strategy,
+    Throughput,
+)
+from workflows.migrations.backup.planning import plan_backup
+from workflows.migrations.backup.restoring import restore_backup
+from workflows.migrations.backup.retention import prune_backups
+
+__all__ = [
+    "BackupInterrupted",
+    "BackupMark",
+    "BackupPlan",
+    "BackupRecord",
+    "BackupRefused",
+    "BackupUnusable",
+    "KeptBackups",
+    "Loss",
+    "RestoreFailed",
+    "RestoreReport",
+    "Strategy",
+    "Throughput",
+    "WritesWouldBeLost",
+    "latest_mark",
+    "make_backup",
+    "mark_point",
+    "plan_backup",
+    "prune_backups",
+    "restore_backup",
+]

@@ -1,0 +1,299 @@
+"""The guarded change of one database: planned, protected, executed, compared; or back to what it was.
+
+Everything that another attempt needs is in the ledger before the first
+statement, and what is done is in the database itself: asked again after any
+end, however it came, each step does what is left. Nothing is changed without
+the claim, which is looked at before every script.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import msgspec
+
+from policies.errors import AdxError
+from policies.migrations.catalog import Catalog, compare, is_same, lines
+from policies.migrations.history import SchemaVersion, plan_migration
+from policies.migrations.model import MigrationPlan, ScriptSet
+from policies.migrations.targets import MigrationTarget
+from workflows.clients.databases import Database, record
+from workflows.clients.databases.errors import MigrationLocked, OutcomeUnknown
+from workflows.clients.databases.interface_types import StepDone
+from workflows.errors import AdxConnectionError
+from workflows.ledger import Ledger
+from workflows.ledger import migrations_claims as claims
+from workflows.ledger import migrations_targets as rows
+from workflows.ledger.errors import StaleFencingToken
+from workflows.ledger.migrations_claims import TargetClaim
+from workflows.ledger.migrations_targets import DatabaseRun, RunStatus, TargetStatus
+from workflows.migrations import losses
+from workflows.migrations.errors import NotTakenBack, RowsWouldBeLost, TargetAhead, TargetMissing
+from workflows.migrations.models import TargetResult
+from workflows.migrations.outcomes import as_body, baseline, result_of, to_its_end
+from workflows.migrations.protection import Protection
+from workflows.migrations.servers import quoted_schema
+
+DIFFERENCES_SHOWN = 6
+# What says nothing about the database: asked again, by whoever comes next.
+RETRIED = (AdxConnectionError, OutcomeUnknown, MigrationLocked)
+NOT_KNOWN = {"*": losses.UNKNOWN}
+
+
+@dataclass(frozen=True)
+class TargetMigration:
+    """One attempt at one database. ``tell`` takes a line for a person."""
+
+    ledger: Ledger
+    claim: TargetClaim
+    target: MigrationTarget
+    scripts: ScriptSet
+    database: Database
+    protection: Protection
+    tell: Callable[[str], None]
+    is_cancel_wanted: Callable[[], bool] = lambda: False
+    accepts_loss: bool = False
+
+    async def deliver(self) -> TargetResult:
+        """All of it: the database ends with its version, or as it was. Raises RETRIED, and when the attempt is over."""
+        known = await rows.find_run(self.ledger, self.claim.operation_id, self.target.id)
+        ended = result_of(known) if known is not None else None
+        if ended is not None:
+            return ended
+        try:
+            plan = await self.planned()
+            if known is None and not plan.migrations:
+                return await self.confirm()
+            run = await self.protect(plan)
+        except (*RETRIED, StaleFencingToken):
+            raise
+        except RowsWouldBeLost as error:
+            return await self._kept(str(error))
+        except AdxError as error:
+            return await self.refused(str(error)) if known is None else await self._failed(known, str(error))
+        return await self._executed(plan, run)
+
+    async def _executed(self, plan: MigrationPlan, run: DatabaseRun) -> TargetResult:
+        try:
+            done = await self.execute(plan)
+            return await self.settle(run, is_witnessed=done > 0)
+        except (*RETRIED, StaleFencingToken):
+            raise
+        except asyncio.CancelledError:
+            if not self.is_cancel_wanted():
+                raise  # the worker stops, or another attempt has taken over: it goes on there
+            return await self._failed(run, "cancelled")
+        except AdxError as error:
+            return await self._failed(run, str(error))
+
+    async def _failed(self, run: DatabaseRun, why: str) -> TargetResult:
+        return await to_its_end(self.take_back(run, why, is_undo=False))
+
+    async def confirm(self) -> TargetResult:
+        """The database has its version already: the ledger is told, and what it holds where nobody knew."""
+        known = await rows.find_target(self.ledger, self.target.id)
+        is_known = known is not None and known.catalog is not None and known.version == self.target.to_version
+        catalog = None if is_known else await self.database.catalog()
+        await self._finish(("delivered", "applied"), self.target.to_version, catalog=catalog)
+        return self._result("delivered", self.target.to_version, "had it already")
+
+    async def refused(self, why: str) -> TargetResult:
+        """Nothing was touched; the ledger keeps why."""
+        known = await rows.find_target(self.ledger, self.target.id)
+        version = known.version if known is not None else None
+        await rows.finish(self.ledger, self.claim, self.target.id, ("restored", "refused"), version=version, reason=why)
+        return self._result("restored", version or 0, why)
+
+    async def planned(self) -> MigrationPlan:
+        """What is left to do. Makes the schema of a new target.
+
+        Raises TargetMissing, TargetAhead, HistoryDiffers, and RowsWouldBeLost on the way down.
+        """
+        await self._provide_schema()
+        plan = self._plan(await self.database.get_schema_version())
+        if plan.direction == "down" and plan.migrations and not self.accepts_loss:
+            self._check_lost(await self._lost(plan.to_version), plan.from_version)
+        return plan
+
+    async def protect(self, plan: MigrationPlan) -> DatabaseRun:
+        """Write down what the database holds, and make what brings it back; nothing is changed before that."""
+        known = await rows.find_run(self.ledger, self.claim.operation_id, self.target.id)
+        if known is not None:
+            return known
+        await self._check_claim()
+        catalog = await self.database.catalog()
+        settled = await rows.settled_backups(self.ledger, self.target.id)
+        backup = await self.protection.make(self.database, plan, settled)
+        versions = (plan.from_version, self.target.to_version)
+        return await rows.begin(
+            self.ledger, self.claim, self.target.id, versions, catalog=as_body(catalog), backup=backup
+        )
+
+    async def execute(self, plan: MigrationPlan) -> int:
+        """Run the scripts of ``plan`` that are left; how many that were."""
+        for number, migration in enumerate(plan.migrations, start=1):
+            await self._check_claim()
+
+            def observe(done: StepDone, number: int = number) -> None:
+                where = f"{done.migration} {done.direction}, statement {done.step} of {done.steps}"
+                self.tell(f"{self.target.id}: {where} (script {number} of {len(plan.migrations)})")
+
+            await self.database.apply_migration(migration, plan.direction, observe)
+        return len(plan.migrations)
+
+    async def settle(self, run: DatabaseRun, *, is_witnessed: bool) -> TargetResult:
+        """Compare what is there with what was asked for, and write it. Raises NotTakenBack for what is not.
+
+        ``is_witnessed``: this attempt has seen the last script end, so that nobody can have written in between.
+        """
+        found = await self.database.get_schema_version()
+        if found.version != self.target.to_version or found.unfinished is not None:
+            raise TargetAhead(f"{self.target.id} has version {found.version} after all scripts have run")
+        catalog = await self.database.catalog()
+        before = await self._catalog(run.catalog_before)
+        written = await losses.written(self.database, before, catalog) if is_witnessed else NOT_KNOWN
+        marked = msgspec.structs.replace(run, backup=await self.protection.mark(self.database, run.backup))
+        await self._finish(("delivered", "applied"), found.version, catalog=catalog, written=written, run=marked)
+        return self._result("delivered", found.version)
+
+    async def take_back(self, run: DatabaseRun, why: str, *, is_undo: bool) -> TargetResult:
+        """Bring the database to what it was before ``run``. ``is_undo``: that had ended, others may have written."""
+        try:
+            if not is_undo:
+                run = msgspec.structs.replace(run, backup=await self.protection.mark(self.database, run.backup))
+            elif not self.accepts_loss and run.backup is None and run.from_version < run.to_version:
+                self._check_lost(await self._lost(run.from_version), run.to_version)
+            await self._back(run)
+            left = compare(await self._catalog(run.catalog_before), catalog := await self.database.catalog())
+            if not is_same(left):
+                told = "; ".join(line.strip() for line in lines(left)[:DIFFERENCES_SHOWN])
+                raise NotTakenBack(f"{self.target.id} is not what it was: {told}")
+        except (*RETRIED, StaleFencingToken):
+            raise
+        except AdxError as error:
+            if is_undo and isinstance(error, RowsWouldBeLost):
+                return await self._kept(str(error), run)
+            reason = f"{why}; not taken back: {error}" if why else str(error)
+            found = await self.database.get_schema_version()
+            await self._finish(("needs-operator", "needs-operator"), found.version, reason=reason, run=run)
+            return self._result("needs-operator", found.version, reason)
+        ends: tuple[RunStatus, TargetStatus] = ("undone" if is_undo else "restored", "restored")
+        await self._finish(ends, run.from_version, reason=why, catalog=catalog, run=run)
+        return self._result("restored", run.from_version, why)
+
+    async def differences(self, digest: str) -> tuple[str, ...]:
+        """How the schema differs from what was recorded when it got its version (``validate_schema``), a line each."""
+        found = compare(await self._catalog(digest), await self.database.catalog())
+        return lines(tuple(one for one in found if not one.is_order_only))
+
+    def _plan(self, found: SchemaVersion) -> MigrationPlan:
+        declared = max(self.target.from_version, self.target.to_version)
+        if found.version > declared:
+            raise TargetAhead(
+                f"{self.target.id} has version {found.version}, declared are {self.target.from_version} before and"
+                f" {self.target.to_version} now",
+                next_step="declare the version that it has, or bring it back with `adx migrate rollback`",
+            )
+        return plan_migration(self.scripts, found, self.target.to_version)
+
+    async def _provide_schema(self) -> None:
+        if self.target.engine != "postgresql":
+            return
+        query = "SELECT 1 FROM pg_namespace WHERE nspname = %s"
+        if await self.database.execute_query(query, (self.target.schema,)):
+            return
+        if not self.target.is_new:
+            raise TargetMissing(
+                f"there is no schema {self.target.id}, and a version was delivered to it",
+                next_step="look who dropped it; restore it from a backup before anything is delivered",
+            )
+        await self.database.execute_query(f"CREATE SCHEMA IF NOT EXISTS {quoted_schema(self.target.schema)}")
+
+    async def _back(self, run: DatabaseRun) -> None:
+        await self._check_claim()
+        if await self.protection.restore(self.database, run, accepts_loss=self.accepts_loss):
+            return
+        found = await self.database.get_schema_version()
+        if found.unfinished is not None:
+            await self._forget(found)
+            found = await self.database.get_schema_version()
+        await self.execute(plan_migration(self.scripts, found, run.from_version))
+
+    async def _forget(self, found: SchemaVersion) -> None:
+        """Take out the record of a script that was begun and of which nothing was done."""
+        assert found.unfinished is not None  # noqa: S101 - the caller has looked
+        version, state = found.unfinished.version, found.unfinished.state
+        session = await self.database.locked()
+        steps = await record.steps(session, version, "up" if state == "applying" else "down")
+        now = (await session.catalog()).digest()
+        if any(step.is_done or step.catalog_before != now for step in steps.values()):
+            done = sum(step.is_done for step in steps.values())
+            raise NotTakenBack(
+                f"version {version} of {self.target.id} is half done: {done} statement(s), which cannot be undone",
+                next_step="take away what stops it, then run `adx migrate run`: it goes on where it failed",
+            )
+        await session.begin()
+        await session.execute("DELETE FROM adx_migration_steps WHERE version = %s", (version,))
+        gone = "DELETE FROM adx_migrations WHERE version = %s AND state = 'applying'"
+        back = "UPDATE adx_migrations SET state = 'applied' WHERE version = %s AND state = 'reverting'"
+        await session.execute(gone if state == "applying" else back, (version,))
+        await session.commit()
+
+    async def _lost(self, version: int) -> tuple[str, ...]:
+        """What was written since to whatever the versions above ``version`` brought."""
+        since = baseline(await rows.delivered_runs(self.ledger, self.target.id), version)
+        if since is None:
+            return (losses.UNKNOWN,)
+        known, digest = since
+        return await losses.lost(self.database, known, await self._catalog(digest), await self.database.catalog())
+
+    def _check_lost(self, lost: tuple[str, ...], version: int) -> None:
+        if lost:
+            named = ", ".join(lost[:DIFFERENCES_SHOWN])
+            raise RowsWouldBeLost(
+                f"{self.target.id} keeps version {version}: going back would lose what was written since ({named})",
+                next_step="keep it, or take it back with `adx migrate rollback --lose-data`",
+            )
+
+    async def _kept(self, why: str, run: DatabaseRun | None = None) -> TargetResult:
+        found = await self.database.get_schema_version()
+        await self._finish(("kept", "kept"), found.version, reason=why, run=run)
+        return self._result("kept", found.version, why)
+
+    async def _catalog(self, digest: str | None) -> Catalog:
+        body = await rows.catalog_body(self.ledger, digest or "")
+        if body is None:
+            raise NotTakenBack(f"the ledger does not know what {self.target.id} held before")
+        return msgspec.convert(body, Catalog)
+
+    async def _check_claim(self) -> None:
+        await claims.check(self.ledger, self.claim, [self.target.id])
+
+    async def _finish(
+        self,
+        ends: tuple[RunStatus, TargetStatus],
+        version: int,
+        *,
+        reason: str = "",
+        catalog: Catalog | None = None,
+        written: dict[str, str] | None = None,
+        run: DatabaseRun | None = None,
+    ) -> None:
+        body = as_body(catalog) if catalog is not None else None
+        await rows.finish(
+            self.ledger,
+            self.claim,
+            self.target.id,
+            ends,
+            version=version,
+            operation_id=run.operation_id if run is not None else "",
+            backup=run.backup if run is not None else None,
+            reason=reason,
+            catalog=body,
+            written=written,
+        )
+
+    def _result(self, outcome: str, version: int, why: str = "") -> TargetResult:
+        return TargetResult(self.target.id, outcome, version, why)  # type: ignore[arg-type] # only called with its words
