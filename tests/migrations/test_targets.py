@@ -11,7 +11,9 @@ from policies.desired_state import DesiredState, resolve
 from policies.migrations.spec import DatabaseTarget, MigrationsSpec
 from policies.migrations.targets import changed_targets, targets_of, unapplied, written_for
 from policies.tenancy.spec import Database
+from tests.migrations.scripts import scripts_of
 from tests.support.declared import base_documents, declarations
+from workflows.migrations.finding import joined
 
 
 def state(version: int = 2, server: str = "shop-eu", **changes: Any) -> DesiredState:
@@ -88,3 +90,13 @@ def test_services_say_what_they_are_written_for() -> None:
     declared = state()
     assert written_for(declared, "shop") == {}
     assert written_for(None, "shop") == {}
+
+
+def test_the_delivered_commit_decides_and_the_older_one_only_adds_what_it_lacks() -> None:
+    """A script that was never applied may be rewritten; what a rollback takes back is in the older commit alone."""
+    create, add = ("CREATE TABLE a (x int)", "DROP TABLE a"), ("ALTER TABLE a ADD y int", "ALTER TABLE a DROP y")
+    new = scripts_of("postgresql", create, ("SELECT 1", "SELECT 2"))
+    old = scripts_of("postgresql", create, add, add)
+    found = joined([new, old])
+    assert [one.up.text for one in found.migrations] == ["CREATE TABLE a (x int)", "SELECT 1", add[0]]
+    assert joined([old, new]) == old

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 
+import msgspec
 from temporalio import activity
 
 from policies.errors import DeclarationError
@@ -29,9 +30,9 @@ class Scripts:
         self._known: dict[str, dict[str, ScriptSet]] = {}
 
     async def of(self, commits: Sequence[str], database: str) -> ScriptSet:
-        """The longest set of ``database`` among ``commits``: what is taken back may only be in the older one.
+        """The scripts of ``database`` in the first commit, and later versions that only the others have.
 
-        Raises ScriptsMissing, DeclarationError.
+        What a rollback takes back may be in the older commit alone. Raises ScriptsMissing, DeclarationError.
         """
         found = [one[database] for commit in commits if database in (one := await self._read(commit))]
         if not found:
@@ -39,7 +40,7 @@ class Scripts:
                 f"there are no scripts of {database} in {', '.join(one[:12] for one in commits)}",
                 next_step="look at infra/databases/ of these commits",
             )
-        return max(found, key=lambda one: one.newest)
+        return joined(found)
 
     async def _read(self, commit: str) -> dict[str, ScriptSet]:
         if commit not in self._known:
@@ -54,6 +55,15 @@ class Scripts:
         if problems:
             raise DeclarationError(tuple(problems))
         return databases
+
+
+def joined(sets: Sequence[ScriptSet]) -> ScriptSet:
+    """The first set, with the versions above its newest that the others have. Pure."""
+    whole = sets[0]
+    for other in sets[1:]:
+        later = other.between(whole.newest, other.newest)
+        whole = msgspec.structs.replace(whole, migrations=(*whole.migrations, *later))
+    return whole
 
 
 async def targets_in(runtime: Runtime, lease: MigrationLease, digest: str) -> Targets:
