@@ -16,7 +16,7 @@ _OF_ENVIRONMENT = {
     "approval": "Decides whether a person must agree before a rollout applies anything; it becomes no object.",
     "roles": "Who stands behind role:NAME under approvers; it becomes no object.",
     "promotion": "Which gates a promotion into the environment must pass; it becomes no object.",
-    "drift": "How often the cluster is compared with what was delivered, and whether it is healed; it becomes no object.",
+    "drift": "How often the cluster is compared with what was delivered, and if it is healed; it becomes no object.",
     "review": "Holds a rollout to what a reviewer saw; it becomes no object.",
     "rollout": "How a rollout waits for its workloads and reaches the tenants; it becomes no object.",
     "freezes": "When no rollout may start; they become no object.",
