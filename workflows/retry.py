@@ -60,7 +60,10 @@ VALIDATION = RetryRule("validation", 1, 0.0)
 OTHER = RetryRule("other", 3, 1.0)
 
 # The upper bound only: which attempt is the last is decided per class by the interceptor.
-ACTIVITY_RETRY = RetryPolicy(maximum_attempts=CONNECTION.attempts)
+# A worker that was paused or lost its network still has polls open: each takes an attempt with it. The rules above are
+# about attempts that failed; these never were.
+LOST_ATTEMPTS = 5
+ACTIVITY_RETRY = RetryPolicy(maximum_attempts=CONNECTION.attempts + LOST_ATTEMPTS)
 
 
 _RULES: tuple[tuple[tuple[type[BaseException], ...], RetryRule], ...] = (

@@ -64,6 +64,7 @@ WORKFLOWS = (
     *MIGRATION_WORKFLOWS,
 )
 MAX_LIGHT_ACTIVITIES = 16
+POLLS = 2  # a worker that is paused takes one task with it for each
 MAX_CACHED_WORKFLOWS = 200
 HEARTBEAT_THROTTLE = timedelta(seconds=2)
 SHUTDOWN_GRACE = timedelta(seconds=10)
@@ -86,6 +87,8 @@ def workers_for(
             interceptors=interceptors,
             workflow_runner=sandboxed_runner(),
             max_concurrent_activities=at_once[kind],
+            max_concurrent_workflow_task_polls=POLLS,
+            max_concurrent_activity_task_polls=POLLS,
             max_cached_workflows=MAX_CACHED_WORKFLOWS,
             max_heartbeat_throttle_interval=HEARTBEAT_THROTTLE,
             default_heartbeat_throttle_interval=HEARTBEAT_THROTTLE,

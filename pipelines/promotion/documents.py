@@ -31,6 +31,7 @@ TRAVELS = frozenset(
         "configuration",
         "env",
         "writable_paths",
+        "schema_versions",
     }
 )
 # Belongs to the environment: how much of it runs there, for whom, and how long that may take.

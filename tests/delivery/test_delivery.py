@@ -20,6 +20,8 @@ async def test_a_merge_reaches_the_cluster_with_every_kind_of_change(delivery: D
     delivery.shop.services["frontend"]["version"] = "v1.3.0"
     delivery.shop.documents["tenants/initech.yaml"] = delivery.shop.documents.pop("tenants/globex.yaml") | {
         "name": "initech",
+        "display_name": "Initech",
+        "owner": "team-initech",
         "database": {"engine": "mysql", "name": "initech"},
     }
     flags = delivery.shop.documents[f"environments/{delivery.environment}/flags.yaml"]["flags"]
@@ -28,7 +30,7 @@ async def test_a_merge_reaches_the_cluster_with_every_kind_of_change(delivery: D
     status = await delivery.deliver()
     second = await delivery.live()
 
-    assert (status.outcome, status.commit) == ("delivered", commit)
+    assert (status.outcome, status.commit) == ("delivered", commit), status.failure
     assert {name for name in first if f"{delivery.environment}-tenant-globex" in name}
     assert not {name for name in second if f"{delivery.environment}-tenant-globex" in name}
     assert {name for name in second if f"{delivery.environment}-tenant-initech" in name}

@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import cast
+from unittest.mock import Mock
 
 from temporalio import activity, workflow
 from temporalio.api.workflow.v1 import PendingActivityInfo
@@ -124,7 +125,7 @@ async def test_what_an_activity_said_itself_stays_what_is_seen_of_it() -> None:
 async def test_every_worker_says_of_its_activities_that_they_live() -> None:
     """Of whatever kind."""
     async with await real_server() as server:
-        workers = workers_for(server.client, cast(Runtime, None), "adx", KINDS, Places())
+        workers = workers_for(server.client, cast(Runtime, Mock()), "adx", KINDS, Places())
 
     kinds = [[type(one) for one in worker.config()["interceptors"]] for worker in workers]
     assert len(kinds) == len(KINDS)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import cast
+from unittest.mock import Mock
 
 import pytest
 from temporalio.client import Client
@@ -38,7 +39,7 @@ def test_every_kind_has_a_queue_of_its_own() -> None:
 
 def test_what_is_heavy_or_waits_is_called_as_the_activities_are() -> None:
     """A renamed activity would go to another queue without anybody noticing."""
-    names = {one.__name__ for one in activities_of(cast(Client, None), cast(Runtime, None), "adx")}
+    names = {one.__name__ for one in activities_of(cast(Client, None), cast(Runtime, Mock()), "adx")}
 
     assert names >= RUN_PULUMI | WAIT_LONG
     assert {kind_of(name) for name in names} == set(KINDS)

@@ -38,8 +38,18 @@ async def record_change_set(runtime: Runtime, rollout_id: str, validated: Valida
         "desired_state": validated.desired_state,
         "delivery": validated.delivery,
         "core_state": validated.core_state,
+        **_migrated(validated),
     }
     await rollouts.describe(runtime.ledger, rollout_id, change_set=change_set)
+
+
+def _migrated(validated: Validated) -> dict[str, str]:
+    """The bodies that say which databases are migrated, before the services come and after."""
+    stages = validated.migrations
+    if stages is None:
+        return {}
+    named = {"migrations_before": stages.before, "migrations_after": stages.after}
+    return {name: stage.targets for name, stage in named.items() if stage is not None}
 
 
 async def finish(runtime: Runtime, request: FinishRequest) -> Finished:
