@@ -12,16 +12,26 @@ that queries show; it knows nothing of what the steps do.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from temporalio import workflow
-from temporalio.exceptions import ActivityError, ApplicationError, ChildWorkflowError, is_cancelled_exception
+from temporalio.exceptions import (
+    ActivityError,
+    ApplicationError,
+    ChildWorkflowError,
+    FailureError,
+    is_cancelled_exception,
+)
+from temporalio.workflow import ChildWorkflowCancellationType, ChildWorkflowHandle, ParentClosePolicy
 
 from workflows.models import StepProgress, StepStatus
 
 Result = TypeVar("Result")
+Request = TypeVar("Request")
+RunMethod = Callable[[Any, Request], Awaitable[Result]]
 
 
 class NothingToChange(Exception):
@@ -101,6 +111,35 @@ async def finish_despite_cancellation(work: Awaitable[Result]) -> Result:
         except Exception:  # noqa: BLE001 - re-raised by result() below
             break
     return task.result()
+
+
+async def outliving(run: RunMethod[Request, Result], request: Request, workflow_id: str) -> Result:
+    """The result of a child that whatever ends us does not end: how a restore is started and awaited."""
+    return await (await start_outliving(run, request, workflow_id))
+
+
+async def start_outliving(
+    run: RunMethod[Request, Result], request: Request, workflow_id: str
+) -> ChildWorkflowHandle[Any, Result]:
+    """Start such a child, to be awaited."""
+    return await workflow.start_child_workflow(
+        run,
+        request,
+        id=workflow_id,
+        parent_close_policy=ParentClosePolicy.ABANDON,
+        cancellation_type=ChildWorkflowCancellationType.ABANDON,
+    )
+
+
+async def told_of_cancellation(child: Awaitable[Result], tell: Callable[[], Awaitable[None]]) -> tuple[Result, bool]:
+    """The child's result, and whether we were cancelled meanwhile; then ``tell`` was awaited first, and its end."""
+    waiting = asyncio.ensure_future(finish_despite_cancellation(child))
+    try:
+        return await asyncio.shield(waiting), False
+    except asyncio.CancelledError:
+        with contextlib.suppress(FailureError):  # it has ended meanwhile: its result says how
+            await tell()
+        return await finish_despite_cancellation(waiting), True
 
 
 def failure_of(step: str, error: BaseException) -> Failure:

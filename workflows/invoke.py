@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from typing import Any, TypeVar
 
 from temporalio import workflow
 from temporalio.common import Priority
+from temporalio.exceptions import ActivityError
 from temporalio.workflow import ActivityCancellationType
 
+from workflows.guarded import failure_of
 from workflows.models import Timeouts
 from workflows.retry import ACTIVITY_RETRY
 from workflows.task_queues import kind_of, queue_of
+
+PAUSE_AFTER_FAILURE_SECONDS = 30
 
 Argument = TypeVar("Argument")
 Value = TypeVar("Value")
@@ -32,6 +37,17 @@ class ActivityCall:
     async def read(self, method: Callable[[Any, Argument], Awaitable[Value]], argument: Argument) -> Value:
         """Call an activity that changes nothing outside ADX's own records; short limit."""
         return await self._call(method, argument, self._timeouts.read_seconds)
+
+    async def read_at_last(
+        self, method: Callable[[Any, Argument], Awaitable[Value]], argument: Argument, what: str
+    ) -> Value:
+        """As ``read``, tried until it succeeds: for what must become known, however long the ledger is away."""
+        while True:
+            try:
+                return await self.read(method, argument)
+            except ActivityError as error:
+                workflow.logger.warning("cannot %s: %s", what, failure_of("status", error).message)
+                await asyncio.sleep(PAUSE_AFTER_FAILURE_SECONDS)
 
     async def apply(self, method: Callable[[Any, Argument], Awaitable[Value]], argument: Argument) -> Value:
         """Call an activity that may take as long as a rollout takes."""

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
-from collections.abc import AsyncIterator
 from typing import Any
 
 from temporalio import activity
@@ -12,13 +10,12 @@ from temporalio.worker import ActivityInboundInterceptor, ExecuteActivityInput, 
 
 from workflows.task_queues import kind_of
 
-HEARTBEAT_SECONDS = 1.0
-
 
 class PulumiPlaces(Interceptor):
     """Lets activities that run Pulumi wait, first come first served, until one of ``places`` is free.
 
     One instance belongs to all the workers of a process: they share its memory.
+    That what waits is alive is said by :class:`workflows.heartbeats.Heartbeats`, which stands around it.
     """
 
     def __init__(self, places: int) -> None:
@@ -36,22 +33,7 @@ class _Waiting(ActivityInboundInterceptor):
     async def execute_activity(self, input: ExecuteActivityInput) -> Any:  # noqa: A002 - the SDK's own parameter name
         if kind_of(activity.info().activity_type) != "cells":
             return await super().execute_activity(input)
-        async with _place(self._free):
-            return await super().execute_activity(input)
-
-
-@contextlib.asynccontextmanager
-async def _place(free: asyncio.Semaphore) -> AsyncIterator[None]:
-    """Hold a place; while there is none, say so in heartbeats, so that nobody takes the worker for dead."""
-    taking = asyncio.ensure_future(free.acquire())
-    try:
-        while not (await asyncio.wait({taking}, timeout=HEARTBEAT_SECONDS))[0]:
+        if self._free.locked():
             activity.heartbeat("waits: other operations are under way")
-    except BaseException:
-        if not taking.cancel():
-            free.release()
-        raise
-    try:
-        yield
-    finally:
-        free.release()
+        async with self._free:
+            return await super().execute_activity(input)

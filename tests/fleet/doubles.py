@@ -37,6 +37,7 @@ from workflows.fleet.durable import (
 from workflows.fleet.models import Calendar
 from workflows.fleet.state import seconds
 from workflows.fleet.workflow import FleetWorkflow
+from workflows.heartbeats import Heartbeats
 from workflows.rollout.models import DecisionRecord, Receipt
 from workflows.sandbox import sandboxed_runner
 from workflows.task_queues import KINDS, Kind, kind_of, queue_of
@@ -247,7 +248,7 @@ def worker(client: Client, doubles: FleetDoubles, kind: Kind, *, at_once: int = 
         workflows=[FleetWorkflow] if kind == "workflows" else [],
         activities=[one for one in doubles.all() if kind_of(one.__name__) == kind],
         workflow_runner=sandboxed_runner(),
-        interceptors=[PulumiPlaces(places)],
+        interceptors=[Heartbeats(), PulumiPlaces(places)],
         max_concurrent_activities=at_once,
         max_heartbeat_throttle_interval=timedelta(milliseconds=50),
     )

@@ -30,6 +30,7 @@ from workflows.guarded import (
     failure_of,
     finish_despite_cancellation,
     guarded_change,
+    outliving,
 )
 from workflows.invoke import ActivityCall
 
@@ -109,13 +110,7 @@ class ConfigurationUpdateWorkflow:
     async def _restore(self, failure: Failure) -> ConfigurationRestored:
         self._status.failure, self._status.failed_step = failure.message, failure.step
         request = restore_of(self._update)
-        restored = await workflow.execute_child_workflow(
-            ConfigurationRestoreWorkflow.run,
-            request,
-            id=f"{workflow.info().workflow_id}-restore",
-            parent_close_policy=ParentClosePolicy.ABANDON,
-            cancellation_type=ChildWorkflowCancellationType.ABANDON,
-        )
+        restored = await outliving(ConfigurationRestoreWorkflow.run, request, f"{workflow.info().workflow_id}-restore")
         if self._backed_up is not None and restored.verified:
             undo = replace(self._planned(), is_undo=True)
             # What a service says to it changes nothing: the values are back.

@@ -182,16 +182,9 @@ class HealWorkflow:
 
     async def _end(self, outcome: Outcome, *, is_restored: bool = False) -> RolloutStatus:
         """Record an end other than healed, also when we are being cancelled, however long the ledger is away."""
-        await finish_despite_cancellation(self._finish_at_last(self._heal_end(outcome, is_restored=is_restored)))
+        end = self._heal_end(outcome, is_restored=is_restored)
+        await finish_despite_cancellation(self._call.read_at_last(HealActivities.finish_heal, end, "record the end"))
         return self._close(outcome)
-
-    async def _finish_at_last(self, request: HealEnd) -> None:
-        while True:
-            try:
-                return await self._call.read(HealActivities.finish_heal, request)
-            except ActivityError as error:
-                workflow.logger.warning("cannot record the end: %s", failure_of("status", error).message)
-                await asyncio.sleep(PAUSE_SECONDS)
 
     def _heal_end(self, outcome: Outcome, *, is_restored: bool = False) -> HealEnd:
         return HealEnd(

@@ -14,7 +14,6 @@ from workflows.ledger import environments, quarantine, rollouts
 from workflows.rollout.models import Receipt, Submission
 from workflows.rollout.submitting import submit
 from workflows.runtime import Runtime
-from workflows.step_runner import HEARTBEAT_INTERVAL_SECONDS, Report, heartbeating
 
 ROLLOUTS_LOOKED_AT = 50
 
@@ -30,12 +29,11 @@ class IntakeActivities:
     @activity.defn
     async def take_in(self, intake: Intake) -> TakenIn:
         """Submit the commit to its environments. What is delivered already is answered without a submission."""
-        async with heartbeating(Report(), HEARTBEAT_INTERVAL_SECONDS):
-            head = await self._runtime.repository.fetch()
-            commit = intake.commit or head
-            await self._runtime.repository.check_contains(commit)
-            names = await self._environments(commit, intake.environments)
-            return TakenIn(commit, [await self._submit(name, commit, intake) for name in names])
+        head = await self._runtime.repository.fetch()
+        commit = intake.commit or head
+        await self._runtime.repository.check_contains(commit)
+        names = await self._environments(commit, intake.environments)
+        return TakenIn(commit, [await self._submit(name, commit, intake) for name in names])
 
     async def _environments(self, commit: str, wanted: list[str]) -> list[str]:
         tree = await asyncio.to_thread(GitTree.open, self._runtime.repository.path, commit)

@@ -12,13 +12,10 @@ comes back before they do.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 
-from temporalio import workflow
-from temporalio.exceptions import ApplicationError, FailureError
-from temporalio.workflow import ChildWorkflowCancellationType, ParentClosePolicy
+from temporalio.exceptions import ApplicationError
 
-from workflows.guarded import finish_despite_cancellation
+from workflows.guarded import start_outliving, told_of_cancellation
 from workflows.infrastructure.models import StackLease
 from workflows.invoke import ActivityCall
 from workflows.migrations.batches import BatchActivities
@@ -64,21 +61,12 @@ async def run_stage(
         is_needed=stage.is_needed,
         timeouts=timeouts,
     )
-    child = await workflow.start_child_workflow(
-        MigrationFanOutWorkflow.run,
-        asked,
-        id=operation,
-        parent_close_policy=ParentClosePolicy.ABANDON,
-        cancellation_type=ChildWorkflowCancellationType.ABANDON,
+    child = await start_outliving(MigrationFanOutWorkflow.run, asked, operation)
+    result, is_cancelled = await told_of_cancellation(
+        child, lambda: child.signal(MigrationFanOutWorkflow.cancel, "whoever cancelled the rollout")
     )
-    waiting = asyncio.ensure_future(finish_despite_cancellation(child))
-    try:
-        result = await asyncio.shield(waiting)
-    except asyncio.CancelledError:
-        with contextlib.suppress(FailureError):  # it has ended meanwhile: its result says how
-            await child.signal(MigrationFanOutWorkflow.cancel, "whoever cancelled the rollout")
-        await finish_despite_cancellation(waiting)
-        raise
+    if is_cancelled:
+        raise asyncio.CancelledError
     if result.outcome not in _WENT_ON:
         raise ApplicationError(told(result), type="MigrationsFailed", non_retryable=True)
     return result

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from temporalio import workflow
 from temporalio.exceptions import ActivityError
-from temporalio.workflow import ChildWorkflowCancellationType, ParentClosePolicy
 
 from workflows.guarded import (
     Failure,
@@ -14,6 +13,7 @@ from workflows.guarded import (
     failure_of,
     finish_despite_cancellation,
     guarded_change,
+    outliving,
 )
 from workflows.invoke import ActivityCall
 from workflows.migrations.activities import TargetActivities
@@ -106,13 +106,8 @@ class DatabaseMigrationWorkflow:
     async def _restore(self, failure: Failure) -> TargetResult:
         """Start the restore as a child that outlives us, and await it whatever happens to us."""
         why = "cancelled" if failure.is_cancelled else failure.message
-        return await workflow.execute_child_workflow(
-            DatabaseRestoreWorkflow.run,
-            DatabaseRestoreInput(self._about(why), self._request.timeouts),
-            id=f"{self._lease.operation_id}-restore",
-            parent_close_policy=ParentClosePolicy.ABANDON,
-            cancellation_type=ChildWorkflowCancellationType.ABANDON,
-        )
+        request = DatabaseRestoreInput(self._about(why), self._request.timeouts)
+        return await outliving(DatabaseRestoreWorkflow.run, request, f"{self._lease.operation_id}-restore")
 
     async def _not_delivered(self, outcome: GuardedOutcome[TargetResult]) -> DatabaseMigrationStatus:
         failure, restored = outcome.failure, outcome.restored

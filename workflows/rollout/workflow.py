@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
 from datetime import timedelta
 
 from temporalio import workflow
-from temporalio.exceptions import ActivityError, ApplicationError
-from temporalio.workflow import ChildWorkflowCancellationType, ParentClosePolicy
+from temporalio.exceptions import ApplicationError
 
 from workflows.cells.models import CellLease
 from workflows.configuration.durable import ConfigurationUpdate
@@ -19,9 +17,9 @@ from workflows.guarded import (
     GuardedOutcome,
     NothingToChange,
     Step,
-    failure_of,
     finish_despite_cancellation,
     guarded_change,
+    outliving,
 )
 from workflows.infrastructure.activities import InfrastructureActivities
 from workflows.infrastructure.models import ApplyRequest, PlanRequest, SnapshotRequest, SnapshotTaken
@@ -53,11 +51,9 @@ from workflows.rollout.models import (
 )
 from workflows.rollout.plan import waves_line
 from workflows.rollout.restore import RestoreWorkflow
-from workflows.rollout.tenants import settled, supersede_fleet, until_ended
+from workflows.rollout.tenants import supersede_fleet, until_ended
 from workflows.services.activities import ServiceActivities
 from workflows.services.models import DeployRequest
-
-PAUSE_AFTER_FAILED_RECORD_SECONDS = 30
 
 
 @workflow.defn
@@ -360,7 +356,9 @@ class RolloutWorkflow:
             raise ApplicationError(fleet.summary.reason or fleet.summary.text, type="FleetRestored", non_retryable=True)
         self._has_new_tenants = True
         settle = SettleRequest(status.environment, validated.core_state, validated.desired_state, fleet.delivered)
-        self._delivered_state = await finish_despite_cancellation(settled(self._call, settle))
+        self._delivered_state = await finish_despite_cancellation(
+            self._call.read_at_last(FleetActivities.settle, settle, "settle the waves")
+        )
         if fleet.outcome != "delivered":
             told = [fleet.summary.text, fleet.summary.reason, *fleet.reasons[:3]]
             self._is_partly = "; ".join(part for part in told if part)
@@ -371,7 +369,7 @@ class RolloutWorkflow:
         outcome: Outcome = "partly-delivered" if self._is_partly else "delivered"
         request = self._finish_request(outcome)
         if self._has_new_tenants:
-            await finish_despite_cancellation(self._finish_at_last(request))
+            await self._finish_at_last(request)
         else:
             await self._call.read(RolloutActivities.finish, request)
         return outcome
@@ -382,13 +380,7 @@ class RolloutWorkflow:
         self._status.phase = "restoring"
         self._status.restore_id = f"{self._status.rollout_id}-restore"
         self._status.restore = self._restore_input()
-        return await workflow.execute_child_workflow(
-            RestoreWorkflow.run,
-            self._status.restore,
-            id=self._status.restore_id,
-            parent_close_policy=ParentClosePolicy.ABANDON,
-            cancellation_type=ChildWorkflowCancellationType.ABANDON,
-        )
+        return await outliving(RestoreWorkflow.run, self._status.restore, self._status.restore_id)
 
     def _restore_input(self) -> RestoreInput:
         lease, validated = self._taken().lease, self._known()
@@ -437,18 +429,14 @@ class RolloutWorkflow:
         elif restored is not None and restored.kept:
             self._status.failure += f"; {restored.kept}"
         request = self._finish_request(outcome, restore_verified=restored is not None and restored.verified)
-        finished = await finish_despite_cancellation(self._finish_at_last(request))
+        finished = await self._finish_at_last(request)
         self._status.revert_branch = finished.revert_branch
         return self._close(outcome)
 
     async def _finish_at_last(self, request: FinishRequest) -> Finished:
-        """Record the end, however long the ledger is away: without it nobody would know the state."""
-        while True:
-            try:
-                return await self._call.read(RolloutActivities.finish, request)
-            except ActivityError as error:
-                workflow.logger.warning("cannot record the end: %s", failure_of("status", error).message)
-                await asyncio.sleep(PAUSE_AFTER_FAILED_RECORD_SECONDS)
+        """Record the end, also when we are being cancelled: without it nobody would know the state."""
+        recording = self._call.read_at_last(RolloutActivities.finish, request, "record the end")
+        return await finish_despite_cancellation(recording)
 
     def _close(self, outcome: Outcome) -> RolloutStatus:
         self._status.phase, self._status.outcome = "ended", outcome
