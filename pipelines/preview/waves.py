@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 
 from pipelines.preview.report import FleetOutline, Holds, WaveOutline
+from pipelines.preview.sentences import counted
 from pipelines.screens.common import duration
 from policies.change_set import ChangeSet, diff
 from policies.desired_state import DesiredState
@@ -84,7 +85,7 @@ def wave_words(wave: WaveOutline) -> str:
     """How many units of which kind, and what is special about them: ``3 tenants``."""
     kinds = [unit.partition("/")[0] for unit in wave.units]
     counts = [(kinds.count(kind), kind) for kind in ("platform", "service", "tenant")]
-    words = [kind if kind == "platform" else _counted(count, kind) for count, kind in counts if count]
+    words = [kind if kind == "platform" else counted(count, kind) for count, kind in counts if count]
     special = (
         ", delivered as one"
         if wave.name == CORE
@@ -114,7 +115,7 @@ def _bake(outline: FleetOutline) -> str:
 
 
 def _failures(outline: FleetOutline) -> str:
-    units, beyond = _counted(outline.total, "unit"), _BEYOND[outline.beyond_budget]
+    units, beyond = counted(outline.total, "unit"), _BEYOND[outline.beyond_budget]
     if not outline.allowed_failures:
         return f"none of {units} may fail; if one does, {beyond}"
     if outline.allowed_failures >= outline.total:
@@ -138,7 +139,3 @@ def _outline(wave: Wave, fleet: FleetRules) -> WaveOutline:
 
 def _window_words(window: Window) -> str:
     return f"{', '.join(window.days)} {window.from_}–{window.until} in {window.time_zone}"
-
-
-def _counted(count: int, noun: str) -> str:
-    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"

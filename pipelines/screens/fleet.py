@@ -26,6 +26,12 @@ _MARKS = {
     "untouched": ("-", "dim"),
 }
 _RUNNING = ("▸", "cyan")
+_STYLES = {
+    "being restored": "yellow",
+    "restored": "yellow",
+    "skipped": "dim",
+    "in need of an operator": "bold red",
+}
 
 
 def fleet_screen(view: FleetView, environment: str, now: datetime) -> RenderableType:
@@ -70,14 +76,9 @@ def _standing(wave: WaveView, now: datetime, style: str) -> Text:
 
 
 def _others(counts: Counts) -> Text:
-    told = [
-        (counts.under_way, "under way", ""),
-        (counts.restoring, "being restored", "yellow"),
-        (counts.restored, "restored", "yellow"),
-        (counts.skipped, "skipped", "dim"),
-        (counts.needs_operator, "in need of an operator", "bold red"),
-    ]
-    return Text.assemble(*(plain(f", {number} {word}", style) for number, word, style in told if number))
+    return Text.assemble(
+        *(plain(f", {number} {word}", _STYLES.get(word, "")) for word, number in counts.others.items())
+    )
 
 
 def _facts(view: FleetView, environment: str) -> Table:

@@ -136,14 +136,7 @@ def _holds(before: Look | None, after: Look) -> Iterator[FleetChange]:
 
 def _numbers(counts: Counts) -> str:
     """``4 of 12 delivered, 1 restored``."""
-    others = {
-        "under way": counts.under_way,
-        "being restored": counts.restoring,
-        "restored": counts.restored,
-        "skipped": counts.skipped,
-        "in need of an operator": counts.needs_operator,
-    }
-    more = "".join(f", {number} {word}" for word, number in others.items() if number)
+    more = "".join(f", {number} {word}" for word, number in counts.others.items())
     return f"{counts.delivered} of {counts.total} delivered{more}"
 
 

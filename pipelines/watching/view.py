@@ -67,6 +67,18 @@ class Counts(_View, frozen=True, kw_only=True):
     needs_operator: int = 0
 
     @property
+    def others(self) -> dict[str, int]:
+        """How many are neither waiting nor delivered, by the words for it; those that are none are left out."""
+        named = {
+            "under way": self.under_way,
+            "being restored": self.restoring,
+            "restored": self.restored,
+            "skipped": self.skipped,
+            "in need of an operator": self.needs_operator,
+        }
+        return {word: number for word, number in named.items() if number}
+
+    @property
     def settled(self) -> int:
         """Units to which nothing more happens unless somebody wants it."""
         return self.delivered + self.restored + self.skipped + self.needs_operator

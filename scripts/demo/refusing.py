@@ -17,6 +17,8 @@ from workflows.clients.kubernetes.kubeconfig import load
 NAME = "demo-cap-pods"
 _API = "/apis/admissionregistration.k8s.io/v1"
 _JSON, _MERGE = "application/json", "application/merge-patch+json"
+TAKEN_IN_WITHIN_SECONDS = 30
+_MESSAGE = "the pods of this namespace are capped"
 _ABSURD = {"spec": {"hard": {"pods": "9999"}}}
 
 
@@ -35,11 +37,23 @@ async def _cap(home: Path, namespace: str) -> None:
         await connection.send("POST", f"{_API}/validatingadmissionpolicies", _policy(namespace), _JSON)
         await connection.send("POST", f"{_API}/validatingadmissionpolicybindings", _binding(namespace), _JSON)
         quota = f"/api/v1/namespaces/{namespace}/resourcequotas/tenant-quota"
-        # The API server needs a moment to take a policy in.
-        with contextlib.suppress(ClusterRefused):
-            while True:
-                await connection.send("PATCH", quota, _ABSURD, _MERGE, {"dryRun": "All"})
-                await asyncio.sleep(0.1)
+        try:
+            async with asyncio.timeout(TAKEN_IN_WITHIN_SECONDS):
+                await _until_refused(connection, quota)
+        except TimeoutError as error:
+            raise SystemExit("the cluster did not take the demo's policy in; see `adx logs kube-apiserver`") from error
+
+
+async def _until_refused(connection: Connection, quota: str) -> None:
+    """The API server needs a moment to take a policy in."""
+    while True:
+        try:
+            await connection.send("PATCH", quota, _ABSURD, _MERGE, {"dryRun": "All"})
+        except ClusterRefused as error:
+            if _MESSAGE not in str(error):
+                raise
+            return
+        await asyncio.sleep(0.1)
 
 
 async def _uncap(home: Path) -> None:
@@ -70,7 +84,7 @@ def _policy(namespace: str) -> dict[str, Any]:
         "spec": {
             "failurePolicy": "Fail",
             "matchConstraints": {"resourceRules": [rule], **_only_in(namespace)},
-            "validations": [{"expression": unchanged, "message": "the pods of this namespace are capped"}],
+            "validations": [{"expression": unchanged, "message": _MESSAGE}],
         },
     }
 
