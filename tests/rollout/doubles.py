@@ -88,6 +88,8 @@ class Doubles:
     async def read_hold(self, request: HoldRequest) -> HoldAnswer:
         """The next answer that was told; then nothing holds."""
         self.calls.append("read_hold")
+        if "read_hold" in self.fail_at:
+            raise self.fail_at.pop("read_hold")
         return self.holds_until.pop(0) if self.holds_until else HoldAnswer()
 
     @activity.defn

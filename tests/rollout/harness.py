@@ -20,6 +20,7 @@ from workflows.rollout.models import RolloutStatus
 from workflows.rollout.restore import RestoreWorkflow
 from workflows.rollout.workflow import RolloutWorkflow
 from workflows.sandbox import sandboxed_runner
+from workflows.task_queues import KINDS, Kind, kind_of, queue_of
 
 
 @dataclass
@@ -48,6 +49,18 @@ class Harness:
             await asyncio.sleep(0.02)
 
 
+def _worker(client: Client, task_queue: str, kind: Kind, doubles: Doubles) -> Worker:
+    """Serves the work of one kind, as worker processes do."""
+    return Worker(
+        client,
+        task_queue=queue_of(task_queue, kind),
+        workflows=[EnvironmentWorkflow, RolloutWorkflow, RestoreWorkflow] if kind == "workflows" else [],
+        activities=[one for one in doubles.all() if kind in ("workflows", kind_of(one.__name__))],
+        workflow_runner=sandboxed_runner(),
+        max_heartbeat_throttle_interval=timedelta(milliseconds=50),
+    )
+
+
 @contextlib.asynccontextmanager
 async def harness_on_new_server(doubles: Doubles) -> AsyncIterator[Harness]:
     """A server of its own, so that nobody sees another's workflows or skipped time."""
@@ -55,13 +68,8 @@ async def harness_on_new_server(doubles: Doubles) -> AsyncIterator[Harness]:
     program = beside_python("temporal-test-server")
     async with (
         await WorkflowEnvironment.start_time_skipping(test_server_existing_path=program) as server,
-        Worker(
-            server.client,
-            task_queue=task_queue,
-            workflows=[EnvironmentWorkflow, RolloutWorkflow, RestoreWorkflow],
-            activities=doubles.all(),
-            workflow_runner=sandboxed_runner(),
-            max_heartbeat_throttle_interval=timedelta(milliseconds=50),
-        ),
+        contextlib.AsyncExitStack() as workers,
     ):
+        for kind in KINDS:
+            await workers.enter_async_context(_worker(server.client, task_queue, kind, doubles))
         yield Harness(server.client, task_queue, doubles, server)

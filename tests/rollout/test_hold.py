@@ -24,6 +24,17 @@ async def test_a_rollout_waits_for_the_calendar_before_anything_is_kept_or_chang
     assert (status.outcome, status.held_until) == ("delivered", "")
 
 
+async def test_a_calendar_that_cannot_be_read_holds_as_well(harness: Harness) -> None:
+    """There may be a freeze in it. The rollout says why, looks again, and goes on by itself."""
+    harness.doubles.holds_until = [FREEZE]
+    harness.doubles.fails("read_hold", error_type="AdxValidationError")
+
+    status = await (await start(harness)).result()
+
+    assert harness.doubles.calls == ["validate", "read_hold", "read_hold", "read_hold", *DELIVERED[1:]]
+    assert status.outcome == "delivered"
+
+
 async def test_a_held_rollout_says_so_and_an_override_starts_it(harness: Harness) -> None:
     """With a reason, which is recorded; without one it is refused."""
     harness.doubles.holds_until = [FREEZE] * 100

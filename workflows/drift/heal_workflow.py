@@ -27,7 +27,6 @@ from workflows.guarded import (
     guarded_change,
 )
 from workflows.invoke import ActivityCall
-from workflows.models import StepProgress
 from workflows.rollout.activities import RolloutActivities
 from workflows.rollout.models import REFUSALS, Outcome, RolloutInput, RolloutStatus, TestRequest
 from workflows.services.activities import ServiceActivities
@@ -55,16 +54,8 @@ class HealWorkflow:
         self._planned: HealPlanned | None = None
         self._snapshot: HealSnapshot | None = None
         self._failed: dict[str, str] = {}
-        self._status = RolloutStatus(
-            rollout_id=workflow.info().workflow_id,
-            environment=submission.environment,
-            commit=submission.commit,
-            kind=submission.kind,
-            requested_by=submission.requested_by,
-            source=submission.source,
-            base_commit=submission.commit,
-            steps=[StepProgress(name) for name in HEAL_STEPS],
-        )
+        self._status = RolloutStatus.begun(workflow.info().workflow_id, submission, HEAL_STEPS)
+        self._status.base_commit = submission.commit
 
     @workflow.run
     async def run(self, request: RolloutInput) -> RolloutStatus:  # noqa: ARG002 - taken by __init__
@@ -85,7 +76,7 @@ class HealWorkflow:
         except NothingToChange:
             return await self._end("nothing-to-change")
         if outcome.failure is None:
-            return self._close(self._healed)
+            return self._status.ended(self._healed)
         return await self._end(self._outcome_of(outcome), is_restored=not outcome.restored)
 
     @workflow.query
@@ -184,7 +175,7 @@ class HealWorkflow:
         """Record an end other than healed, also when we are being cancelled, however long the ledger is away."""
         end = self._heal_end(outcome, is_restored=is_restored)
         await finish_despite_cancellation(self._call.read_at_last(HealActivities.finish_heal, end, "record the end"))
-        return self._close(outcome)
+        return self._status.ended(outcome)
 
     def _heal_end(self, outcome: Outcome, *, is_restored: bool = False) -> HealEnd:
         return HealEnd(
@@ -198,10 +189,6 @@ class HealWorkflow:
             is_restored=is_restored,
             failed=self._failed,
         )
-
-    def _close(self, outcome: Outcome) -> RolloutStatus:
-        self._status.phase, self._status.outcome = "ended", outcome
-        return self._status
 
     def _known(self) -> HealPlanned:
         assert self._planned is not None  # noqa: S101 - set by the first step, before any that asks

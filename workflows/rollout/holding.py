@@ -6,12 +6,15 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 
 from temporalio import workflow
+from temporalio.exceptions import ActivityError
 
+from workflows.guarded import failure_of
 from workflows.invoke import ActivityCall
 from workflows.rollout.activities import RolloutActivities
-from workflows.rollout.models import HoldRequest, RolloutStatus
+from workflows.rollout.models import HoldAnswer, HoldRequest, RolloutStatus
 
 LOOK_AGAIN_AFTER = timedelta(hours=1)  # a freeze may be taken back on the branch
+LOOK_AGAIN_UNREADABLE_AFTER = timedelta(minutes=5)
 
 
 class Hold:
@@ -30,14 +33,23 @@ class Hold:
         """Return once nothing holds the rollout, somebody overrides what does, or ``is_stopped``."""
         try:
             while not (self._is_overridden or is_stopped()):
-                request = HoldRequest(self._status.environment, delivery, workflow.now().isoformat())
-                answer = await self._call.read(RolloutActivities.read_hold, request)
+                answer = await self._look(delivery)
                 if not answer.until:
                     return
                 self._status.held_until, self._status.held_why = answer.until, answer.why
                 await self._rest(datetime.fromisoformat(answer.until), is_stopped)
         finally:
             self._status.held_until = self._status.held_why = ""
+
+    async def _look(self, delivery: str) -> HoldAnswer:
+        """The calendar now. One that cannot be read holds as well, for a while: there may be a freeze in it."""
+        request = HoldRequest(self._status.environment, delivery, workflow.now().isoformat())
+        try:
+            return await self._call.read(RolloutActivities.read_hold, request)
+        except ActivityError as error:
+            again = workflow.now() + LOOK_AGAIN_UNREADABLE_AFTER
+            why = f"the calendar cannot be read: {failure_of('calendar', error).message}"
+            return HoldAnswer(again.isoformat(), why)
 
     async def _rest(self, until: datetime, is_stopped: Callable[[], bool]) -> None:
         longest = min(max(until - workflow.now(), timedelta(seconds=1)), LOOK_AGAIN_AFTER)

@@ -24,7 +24,7 @@ REVIEWS_KEPT = timedelta(days=180)
 FENCING_TOKENS_KEPT = 1000
 # Fields of a rollout's change set that name bodies in the store.
 BODY_FIELDS = (
-    *("snapshot", "exported_state", "base_state", "desired_state", "core_state", "delivered_state", "delivery"),
+    *("snapshot", "exported_state", "base_state", "desired_state", "core_state", "delivery"),
     *("migrations_before", "migrations_after"),
 )
 

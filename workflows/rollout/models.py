@@ -5,6 +5,7 @@ They live on in workflow histories: only ever add fields, with defaults.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -298,6 +299,24 @@ class RolloutStatus:
     restore: RestoreInput | None = None
     held_until: str = ""
     held_why: str = ""
+
+    @classmethod
+    def begun(cls, rollout_id: str, submission: Submission, steps: Sequence[str]) -> RolloutStatus:
+        """A rollout of ``submission`` of which no step has run."""
+        return cls(
+            rollout_id=rollout_id,
+            environment=submission.environment,
+            commit=submission.commit,
+            kind=submission.kind,
+            requested_by=submission.requested_by,
+            source=submission.source,
+            steps=[StepProgress(name) for name in steps],
+        )
+
+    def ended(self, outcome: Outcome) -> RolloutStatus:
+        """Itself, with its end noted."""
+        self.phase, self.outcome = "ended", outcome
+        return self
 
 
 @dataclass(frozen=True)

@@ -69,7 +69,7 @@ class RestoreWorkflow:
     def _round(self, number: int) -> list[Step]:
         request = self._request
         lease = StackLease(request.environment, request.rollout_id, request.fencing_token)
-        call = ActivityCall(request.timeouts)
+        call = ActivityCall(request.timeouts, request.environment)
         restore = RestoreRequest(lease, request.snapshot, number)
 
         async def repair() -> str:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
-
 from temporalio import workflow
 from temporalio.exceptions import ApplicationError
 
@@ -24,10 +22,11 @@ from workflows.guarded import (
 from workflows.infrastructure.activities import InfrastructureActivities
 from workflows.infrastructure.models import ApplyRequest, PlanRequest, SnapshotRequest, SnapshotTaken
 from workflows.invoke import ActivityCall
-from workflows.migrations.in_rollout import CONTRACT_STEP, MIGRATE_STEP, run_stage, told
-from workflows.migrations.models import MigrationLease, MigrationStage, MigrationsToUndo, RolloutMigrations
-from workflows.models import StepProgress
+from workflows.migrations.in_rollout import CONTRACT_STEP, MIGRATE_STEP
+from workflows.migrations.models import MigrationsToUndo
 from workflows.rollout.activities import RolloutActivities
+from workflows.rollout.approval import Approval
+from workflows.rollout.databases import Databases
 from workflows.rollout.holding import Hold
 from workflows.rollout.models import (
     CONFIGURATION_STEP,
@@ -51,6 +50,7 @@ from workflows.rollout.models import (
 )
 from workflows.rollout.plan import waves_line
 from workflows.rollout.restore import RestoreWorkflow
+from workflows.rollout.step_list import StepList
 from workflows.rollout.tenants import supersede_fleet, until_ended
 from workflows.services.activities import ServiceActivities
 from workflows.services.models import DeployRequest
@@ -64,18 +64,17 @@ class RolloutWorkflow:
     def __init__(self, request: RolloutInput) -> None:
         submission = request.submission
         self._request = request
-        self._call = ActivityCall(request.timeouts)
+        self._call = ActivityCall(request.timeouts, submission.environment)
         self._validated: Validated | None = None
         self._snapshot: SnapshotTaken | None = None
-        self._approved_by = ""
         self._stopped: Outcome | None = None
         self._error_type = ""
         self._delivered_state = ""
-        self._is_partly = ""
+        self._tenants_partly = ""
+        self._databases: Databases | None = None
         self._is_in_waves = self._has_new_tenants = False
         self._superseded_by = ""
         self._configured_state = ""
-        self._has_migrated = self._has_contracted = False
         self._after_snapshot = [
             Step("plan", self._plan),
             Step("apply", self._apply),
@@ -83,16 +82,9 @@ class RolloutWorkflow:
             Step("test", self._test),
             Step("status", self._record_delivered),
         ]
-        self._status = RolloutStatus(
-            rollout_id=workflow.info().workflow_id,
-            environment=submission.environment,
-            commit=submission.commit,
-            kind=submission.kind,
-            requested_by=submission.requested_by,
-            source=submission.source,
-            steps=[StepProgress(name) for name in DELIVERY_STEPS],
-        )
-        self._hold = Hold(self._call, self._status)
+        self._status = RolloutStatus.begun(workflow.info().workflow_id, submission, DELIVERY_STEPS)
+        self._steps = StepList(self._after_snapshot, self._status.steps)
+        self._hold, self._approval = Hold(self._call, self._status), Approval(self._call, self._status)
 
     @workflow.run
     async def run(self, request: RolloutInput) -> RolloutStatus:  # noqa: ARG002 - taken by __init__
@@ -108,7 +100,7 @@ class RolloutWorkflow:
         except NothingToChange:
             return await self._end("nothing-to-change", None)
         if outcome.failure is None:
-            return self._close("partly-delivered" if self._is_partly else "delivered")
+            return self._status.ended(self._delivered)
         self._note(outcome.failure)
         return await self._end(self._outcome_of(outcome), outcome.restored)
 
@@ -120,21 +112,11 @@ class RolloutWorkflow:
     @workflow.update
     async def approve(self, decision: Decision) -> Receipt:
         """Agree to the plan; what was approved is applied next."""
-        record = DecisionRecord(self._status.environment, "approve", decision)
-        await self._call.read(RolloutActivities.record_decision, record)
-        if not self._status.waiting_for_approval:
-            raise ApplicationError("it is too late: the plan does not wait any more", type="Refused")
-        self._approved_by = decision.by
-        return Receipt(self._status.environment, self._status.commit, f"approved by {decision.by}")
+        return await self._approval.give(decision)
 
     @approve.validator
     def _check_approval(self, decision: Decision) -> None:
-        if not self._status.waiting_for_approval:
-            raise ApplicationError(f"{self._status.rollout_id} is not waiting for approval", type="Refused")
-        named = decision.by in self._status.approvers and ":" not in decision.by
-        if self._status.approvers and not named:
-            allowed = ", ".join(self._status.approvers)
-            raise ApplicationError(f"{decision.by} may not approve; these may: {allowed}", type="Refused")
+        self._approval.check(decision)
 
     @workflow.update
     async def override(self, decision: Decision) -> Receipt:
@@ -169,12 +151,7 @@ class RolloutWorkflow:
         self._status.summary = validated.summary
         if validated.changed_units == 0:
             raise NothingToChange("nothing to change")
-        if validated.core_state:
-            self._add_tenants_step()
-        if validated.has_configuration:
-            self._add_configuration_step()
-        if validated.migrations is not None:
-            self._add_migration_steps(validated.migrations)
+        self._add_steps(validated)
         if validated.has_calendar and self._request.submission.kind != "rollback":
             await self._hold.until_open(validated.delivery, lambda: bool(self._stopped))
             self._give_way()
@@ -182,35 +159,26 @@ class RolloutWorkflow:
             validated.summary if not validated.is_plan_bound else f"{validated.summary}; {await self._bind(validated)}"
         )
 
-    def _add_tenants_step(self) -> None:
-        """Before the last step: what it records includes what became of the tenants."""
-        self._after_snapshot[-1:] = [
-            Step(TENANTS_STEP, self._deliver_tenants),
-            Step("status", self._record_delivered, is_past_return=True),
-        ]
-        self._status.steps.insert(-1, StepProgress(TENANTS_STEP))
+    def _add_steps(self, validated: Validated) -> None:
+        """What only some rollouts do, each in its place.
 
-    def _add_configuration_step(self) -> None:
-        """Once the workloads run that read the values, and before the tests, which judge both."""
-        place = [step.name for step in self._after_snapshot].index("deploy") + 1
-        self._after_snapshot.insert(place, Step(CONFIGURATION_STEP, self._deliver_configuration))
-        names = [step.name for step in self._status.steps]
-        self._status.steps.insert(names.index("deploy") + 1, StepProgress(CONFIGURATION_STEP))
-
-    def _add_migration_steps(self, migrations: RolloutMigrations) -> None:
-        """Before the services that need a version, and after they are proven what only the old ones needed."""
-        for stage, step, following in (
-            (migrations.before, Step(MIGRATE_STEP, self._migrate), "apply"),
-            (migrations.after, Step(CONTRACT_STEP, self._contract), self._name_after("test")),
-        ):
-            if stage is not None:
-                self._after_snapshot.insert([one.name for one in self._after_snapshot].index(following), step)
-                place = [one.name for one in self._status.steps].index(following)
-                self._status.steps.insert(place, StepProgress(step.name))
-
-    def _name_after(self, name: str) -> str:
-        names = [step.name for step in self._after_snapshot]
-        return names[names.index(name) + 1]
+        Databases come before the services that need a version; what only the old
+        services needed goes when the new ones are proven. Values come once the
+        workloads run that read them, before the tests, which judge both. What the
+        last step records includes what became of the tenants.
+        """
+        migrations = validated.migrations
+        if migrations is not None:
+            self._databases = Databases(migrations, validated.delivery, self._request.timeouts)
+            if migrations.before is not None:
+                self._steps.insert_after("plan", Step(MIGRATE_STEP, self._migrate))
+        if validated.has_configuration:
+            self._steps.insert_after("deploy", Step(CONFIGURATION_STEP, self._deliver_configuration))
+        if validated.core_state:
+            self._steps.insert_after("test", Step(TENANTS_STEP, self._deliver_tenants))
+            self._steps.replace(Step("status", self._record_delivered, is_past_return=True))
+        if migrations is not None and migrations.after is not None:
+            self._steps.insert_after("test", Step(CONTRACT_STEP, self._contract))
 
     async def _bind(self, validated: Validated) -> str:
         request = BindRequest(
@@ -239,8 +207,7 @@ class RolloutWorkflow:
 
     async def _plan(self) -> str:
         if self._is_core_untouched:
-            await self._wait_for_approval()
-            return self._with_approval(f"{waves_line(self._known())}, nothing else")
+            return await self._agreed(f"{waves_line(self._known())}, nothing else")
         request = PlanRequest(self._taken().lease, self._known().applied_state)
         plan = await self._call.apply(InfrastructureActivities.plan, request)
         line = (
@@ -248,28 +215,13 @@ class RolloutWorkflow:
         )
         if waves := waves_line(self._known()):
             line += f"; then {waves}"
-        await self._wait_for_approval()
-        return self._with_approval(line)
+        return await self._agreed(line)
 
-    def _with_approval(self, line: str) -> str:
-        return line if not self._approved_by else f"{line}; approved by {self._approved_by}"
-
-    async def _wait_for_approval(self) -> None:
-        approvers = self._known().approvers
-        if approvers is None:
-            return
-        self._status.waiting_for_approval, self._status.approvers = True, approvers
-        limit_hours = self._known().approval_timeout_hours
-        try:
-            await workflow.wait_condition(
-                lambda: bool(self._approved_by or self._stopped), timeout=timedelta(hours=limit_hours)
-            )
-        except TimeoutError as error:
-            message = f"nobody approved within {limit_hours} h"
-            raise ApplicationError(message, type="ApprovalTimedOut", non_retryable=True) from error
-        finally:
-            self._status.waiting_for_approval = False
+    async def _agreed(self, line: str) -> str:
+        validated = self._known()
+        await self._approval.wait(validated.approvers, validated.approval_timeout_hours, lambda: bool(self._stopped))
         self._give_way()
+        return self._approval.told(line)
 
     def _give_way(self) -> None:
         if self._stopped:
@@ -285,23 +237,14 @@ class RolloutWorkflow:
         return line + repaired
 
     async def _migrate(self) -> str:
-        migrations = self._known().migrations
-        assert migrations is not None and migrations.before is not None  # noqa: S101, PT018 - else there is no such step
-        self._has_migrated = True
-        return await self._run_stage(MIGRATE_STEP, migrations.before)
+        return await self._with_databases().migrate(self._taken().lease)
 
     async def _contract(self) -> str:
-        migrations = self._known().migrations
-        assert migrations is not None and migrations.after is not None  # noqa: S101, PT018 - else there is no such step
-        self._has_migrated = self._has_contracted = True
-        return await self._run_stage(CONTRACT_STEP, migrations.after)
+        return await self._with_databases().contract(self._taken().lease)
 
-    async def _run_stage(self, step: str, stage: MigrationStage) -> str:
-        result = await run_stage(self._taken().lease, step, stage, self._known().delivery, self._request.timeouts)
-        if result.outcome != "delivered":
-            self._is_partly = told(result)
-            self._status.failure, self._status.failed_step = self._is_partly, step
-        return f"{stage.text}: {result.text}"
+    def _with_databases(self) -> Databases:
+        assert self._databases is not None  # noqa: S101 - made with the steps that ask
+        return self._databases
 
     async def _deploy(self) -> str:
         validated = self._known()
@@ -361,18 +304,29 @@ class RolloutWorkflow:
         )
         if fleet.outcome != "delivered":
             told = [fleet.summary.text, fleet.summary.reason, *fleet.reasons[:3]]
-            self._is_partly = "; ".join(part for part in told if part)
-            status.failure, status.failed_step = self._is_partly, TENANTS_STEP
+            self._tenants_partly = "; ".join(part for part in told if part)
         return fleet.summary.text
 
     async def _record_delivered(self) -> str:
-        outcome: Outcome = "partly-delivered" if self._is_partly else "delivered"
-        request = self._finish_request(outcome)
+        if self._partly:
+            self._status.failed_step = next(iter(self._partly))
+            self._status.failure = "; ".join(self._partly.values())
+        request = self._finish_request(self._delivered)
         if self._has_new_tenants:
             await self._finish_at_last(request)
         else:
             await self._call.read(RolloutActivities.finish, request)
-        return outcome
+        return self._delivered
+
+    @property
+    def _delivered(self) -> Outcome:
+        return "partly-delivered" if self._partly else "delivered"
+
+    @property
+    def _partly(self) -> dict[str, str]:
+        """By step, why not all of it was delivered."""
+        databases = self._databases.partly if self._databases is not None else {}
+        return databases | ({TENANTS_STEP: self._tenants_partly} if self._tenants_partly else {})
 
     async def _restore(self, failure: Failure) -> RestoreResult:
         """Start the restore as a child that outlives us, and await it whatever happens to us."""
@@ -398,12 +352,8 @@ class RolloutWorkflow:
         )
 
     def _to_undo(self) -> MigrationsToUndo | None:
-        migrations = self._known().migrations
-        if migrations is None or not self._has_migrated:
-            return None
-        status = self._status
-        lease = MigrationLease(status.environment, f"{status.rollout_id}-restore", rollout_id=status.rollout_id)
-        return MigrationsToUndo(lease, migrations, has_after=self._has_contracted)
+        databases = self._databases
+        return databases.to_undo(self._status.environment, self._status.rollout_id) if databases is not None else None
 
     def _note(self, failure: Failure) -> None:
         self._status.failure, self._status.failed_step = failure.message, failure.step
@@ -431,16 +381,12 @@ class RolloutWorkflow:
         request = self._finish_request(outcome, restore_verified=restored is not None and restored.verified)
         finished = await self._finish_at_last(request)
         self._status.revert_branch = finished.revert_branch
-        return self._close(outcome)
+        return self._status.ended(outcome)
 
     async def _finish_at_last(self, request: FinishRequest) -> Finished:
         """Record the end, also when we are being cancelled: without it nobody would know the state."""
         recording = self._call.read_at_last(RolloutActivities.finish, request, "record the end")
         return await finish_despite_cancellation(recording)
-
-    def _close(self, outcome: Outcome) -> RolloutStatus:
-        self._status.phase, self._status.outcome = "ended", outcome
-        return self._status
 
     def _finish_request(self, outcome: Outcome, *, restore_verified: bool = False) -> FinishRequest:
         return FinishRequest(
