@@ -23,7 +23,7 @@ $(VENV)/.installed: pyproject.toml requirements/dev.txt
 	@$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $@
 
-tools: setup ## external programs: found on PATH, in the cache, or built once (about 25 minutes on 2 cores)
+tools: setup ## external programs: found on PATH, in the cache, or built once (about half an hour on 2 cores)
 	@$(BIN)/python -m scripts.toolchain build
 
 packages: ## Debian and Ubuntu: MariaDB's server, for the tests; asks for root through sudo where needed

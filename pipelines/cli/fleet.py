@@ -42,7 +42,8 @@ def fleet(
     override                start units although a freeze or a window holds them; with a reason
     cancel                  start nothing more, undo nothing; what has begun ends by itself
 
-    A unit is tenant/acme or just acme. A word that does not fit is refused, with exit status 1 and what would fit.
+    A unit is tenant/acme or just acme. A word that does not fit is refused with exit status 1
+    and what would fit; 2 where the unit is missing.
     `adx cancel` does the same to waves that have begun; before them it restores the rollout.
 
     \b

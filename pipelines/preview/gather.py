@@ -87,16 +87,18 @@ class Gatherer:
         settings = EngineSettings.from_environment(self._environ)
         engine = Engine(settings, environment)
         self._say(f"{environment}: reading what is delivered")
-        await _require_cluster(settings)
-        facts.delivered = await self._delivered(engine, environment, facts)
-        if engine.is_busy() and UNDER_WAY not in facts.notes:
-            facts.notes.append(UNDER_WAY)
-        after = self._change.of(environment, facts.delivered).after
-        if after is None:
-            return
-        self._say(f"{environment}: planning {len(after.units)} units")
-        facts.plan = await plan_environment(settings, facts.delivered, after)
-        facts.notes += await _drift_notes(settings, facts.delivered, after)
+        async with await Cluster.connect(str(settings.kubeconfig), settings.kube_context) as cluster:
+            # Pulumi can plan without a cluster, by what it remembers; a reviewer must not take that for the truth.
+            await cluster.version()
+            facts.delivered = await self._delivered(engine, environment, facts)
+            if engine.is_busy() and UNDER_WAY not in facts.notes:
+                facts.notes.append(UNDER_WAY)
+            after = self._change.of(environment, facts.delivered).after
+            if after is None:
+                return
+            self._say(f"{environment}: planning {len(after.units)} units")
+            facts.plan = await plan_environment(settings, facts.delivered, after)
+            await _look_for_drift(settings, cluster, after, facts)
         facts.binding = binding_of(facts.delivered, after, facts.plan)
 
     async def _delivered(self, engine: Engine, environment: str, facts: _Facts) -> DesiredState | None:
@@ -187,17 +189,12 @@ def _require_no_cells(environment: str, cells: int) -> None:
         )
 
 
-async def _drift_notes(settings: EngineSettings, before: DesiredState | None, after: DesiredState) -> list[str]:
-    """What is live otherwise than it was delivered, of the units that would change."""
-    async with await Cluster.connect(str(settings.kubeconfig), settings.kube_context) as cluster:
-        lines = await drift_before(before, diff(before, after), lambda stack: Engine(settings, stack), cluster)
-    return [f"Drifted: {line}" for line in lines]
-
-
-async def _require_cluster(settings: EngineSettings) -> None:
-    """Pulumi can plan without a cluster, by what it remembers; a reviewer must not take that for the truth."""
-    async with await Cluster.connect(str(settings.kubeconfig), settings.kube_context) as cluster:
-        await cluster.version()
+async def _look_for_drift(settings: EngineSettings, cluster: Cluster, after: DesiredState, facts: _Facts) -> None:
+    """Note what is live otherwise than it was delivered, of the units that would change."""
+    change_set = diff(facts.delivered, after)
+    drift = await drift_before(facts.delivered, change_set, lambda stack: Engine(settings, stack), cluster)
+    facts.notes += [f"Drifted: {line}" for line in drift.lines]
+    facts.unchecked += [drift.failure] if drift.failure else []
 
 
 def rule_changes(change: EnvironmentChange) -> tuple[FieldChange, ...]:

@@ -13,7 +13,8 @@ from pipelines.preview.escaping import code, codes, prose
 from pipelines.preview.folding import Item, Section
 from pipelines.preview.layout import Room, change_words, folded, section
 from pipelines.preview.report import Disruption, EnvironmentReport, Report, UnitRow
-from pipelines.preview.sentences import ACTIONS, counted, effects, told_fields
+from pipelines.preview.sentences import ACTIONS, effects, told_fields
+from pipelines.screens.common import counted
 
 _DOWNTIME = {"certain": "**certain**", "possible": "**possible**", "none": "none"}
 _CHANGED = {"add": "new", "change": "changed", "remove": "**removed**"}

@@ -10,6 +10,7 @@ from typing import Literal
 
 from infra.engine.plan import Action
 from pipelines.preview.report import Disruption, EnvironmentReport, Report, ResourceRow, Verdict
+from pipelines.screens.common import counted
 from policies.change_set import FieldChange
 
 UnitAction = Literal["add", "change", "remove"]
@@ -23,11 +24,6 @@ ACTIONS = tuple(_VERBS)
 _PROBE_FIELD = re.compile(r"service\.probes\.(readiness|liveness|startup)\.")
 _PROBE_PORT = re.compile(_PROBE_FIELD.pattern + "port")
 _UNIT_VERBS: dict[UnitAction, str] = {"remove": "removes", "change": "changes", "add": "adds"}
-
-
-def counted(count: int, noun: str) -> str:
-    """``1 object``, ``1,000 objects``."""
-    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
 
 
 def verdict_sentence(report: Report) -> str:

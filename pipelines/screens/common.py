@@ -78,5 +78,5 @@ def parsed(time: str) -> datetime | None:
 
 
 def counted(count: int, noun: str) -> str:
-    """``1 unit``, ``3 units``."""
-    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
+    """``1 unit``, ``3 units``, ``1,000 units``."""
+    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"

@@ -86,9 +86,8 @@ def _standing(status: RolloutStatus) -> Text:
         who = ", ".join(status.approvers) or "anybody"
         return plain(f"waiting for approval by {who}: adx approve {status.environment}", "yellow")
     if status.held_until:
-        return plain(
-            f"held until {status.held_until}: {status.held_why}; adx fleet override {status.environment}", "yellow"
-        )
+        until = moment(parsed(status.held_until))
+        return plain(f"held until {until} UTC: {status.held_why}; adx fleet override {status.environment}", "yellow")
     return plain(status.phase, style_of(status.phase)) if status.phase != "running" else Text("running", style="cyan")
 
 
@@ -117,11 +116,20 @@ def events(
     happened += _step_events(after, restore_before, restore_after, "restore ", now)
     if after.waiting_for_approval and not (before and before.waiting_for_approval):
         happened.append(_event(after, "waiting-for-approval", now, ", ".join(after.approvers)))
-    if after.held_until and not (before and before.held_until):
-        happened.append(_event(after, "held", now, after.held_why))
+    happened += _hold_events(before, after, now)
     if after.outcome and not (before and before.outcome):
         happened.append(_event(after, after.outcome, now, _why(after).plain.removeprefix(": ").strip()))
     return happened
+
+
+def _hold_events(before: RolloutStatus | None, after: RolloutStatus, now: datetime) -> list[StepEvent]:
+    """A freeze or a closed window begins to hold the rollout, for a reason, or does not any more."""
+    was = before.held_why if before is not None else ""
+    if after.held_why == was:
+        return []
+    if not after.held_why:
+        return [_event(after, "released", now, was)]
+    return [msgspec.structs.replace(_event(after, "held", now, after.held_why), until=after.held_until)]
 
 
 def _event(status: RolloutStatus, word: str, now: datetime, message: str) -> StepEvent:

@@ -5,7 +5,7 @@ Beside it, in the same run on the same control plane: ``kubectl apply
 nor verifies nor could restore), and for 100 tenants ``pulumi up`` of one stack with all of them (more would take
 hours). A rollout is timed from the submission to its recorded end.
 
-Takes about half an hour for everything; ``ONLY=fleet.100`` takes five minutes.
+Takes the better part of an hour for everything; ``ONLY=fleet.100`` takes five minutes.
 """
 
 from __future__ import annotations
@@ -43,6 +43,7 @@ from workflows.connection import connect
 
 SIZES = {10: 0.0, 100: 20.0, 500: 122.0, 1000: 256.0}
 CHANGES_OF_ONE = 5
+NOTHING_LIMIT_SECONDS = 5.0  # whatever the size: the declarations that did not change are not read again
 MOST_FOR_BARE_PULUMI = 100
 MEMORY_LIMIT_MB = 1500.0
 
@@ -93,7 +94,7 @@ def _rows(found: dict[int, Measured]) -> Iterator[Row]:
             yield absolute(names["first"], [measured.first], "s", limit)
             pair = [(measured.all, measured.kubectl_all)]
             yield paired(names["all"], pair, "s", "kubectl apply --server-side", 2)
-            yield absolute(names["nothing"], [measured.nothing], "s", limit)
+            yield absolute(names["nothing"], [measured.nothing], "s", NOTHING_LIMIT_SECONDS)
             yield absolute(names["memory"], [measured.peak_mb], "MB", MEMORY_LIMIT_MB)
         if measured.bare_first:
             yield paired(names["pulumi_first"], [(measured.first, measured.bare_first)], "s", "pulumi up, one stack", 1)

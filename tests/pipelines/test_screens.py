@@ -110,6 +110,21 @@ def test_watch_of_a_rollout_that_waits_for_approval() -> None:
     )
 
 
+def test_watch_of_a_rollout_that_a_freeze_holds() -> None:
+    """Why, until when, and the word that starts it all the same; programs are told both ends."""
+    free, held = records.status(1, "running"), records.status(1, "running")
+    held.held_until, held.held_why = "2027-01-04T07:00:00+00:00", "freeze year-end"
+    now = records.at(seconds=9)
+
+    screen = drawn(watch_screen(held, (), now))
+    begins, ends = events(free, held, now=now), events(held, free, now=now)
+
+    assert "held until 2027-01-04 07:00:00 UTC: freeze year-end" in screen
+    assert [(one.status, one.message, one.until) for one in begins] == [("held", "freeze year-end", held.held_until)]
+    assert [(one.status, one.message) for one in ends] == [("released", "freeze year-end")]
+    assert events(held, held, now=now) == []
+
+
 def test_environments() -> None:
     assert_golden("environments", drawn(environments_screen(records.environment_statuses())))
 
