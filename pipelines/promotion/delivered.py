@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from pipelines.promotion.documents import Documents, documents_of
-from pipelines.promotion.model import Kind, SourceCommit
+from pipelines.promotion.model import KINDS, Kind, SourceCommit
 from pipelines.promotion.rules import Moment
 from policies import git_process
 from policies.configuration.spec import ConfigurationSpec, FlagsSpec
@@ -31,7 +31,6 @@ from workflows.ledger import Ledger, environments, units
 from workflows.ledger.models import Environment, UnitRecord
 
 MAX_COMMITS_BACK = 200
-_DOCUMENTS: tuple[Kind, ...] = ("services", "configuration", "flags")
 _IN_PLACE = ("applied", "restored")
 Model = TypeVar("Model", bound=Spec)
 
@@ -87,22 +86,23 @@ async def delivered_to(ledger: Ledger, repository: Path, name: str) -> Delivered
 
 def declared_in(tree: GitTree, environment: str) -> dict[Kind, str]:
     """The documents of ``environment`` that promotions edit, as text by kind. Raises EnvironmentMissing."""
-    paths = {kind: environment_file(environment, kind) for kind in _DOCUMENTS}
+    paths = {kind: environment_file(environment, kind) for kind in KINDS}
     if not all(path in tree.entries() for path in paths.values()):
         known = environment_names(tree)
         raise EnvironmentMissing(
             f"the branch declares no environment {environment}",
             next_step=suggestion(environment, known, "declare it under environments/"),
         )
-    return {kind: tree.read(path).decode("utf-8", "surrogateescape") for kind, path in paths.items()}
+    texts = (data.decode("utf-8", "surrogateescape") for data in tree.read_many(paths.values()))
+    return dict(zip(paths, texts, strict=True))
 
 
-def documents_at(tree: GitTree, environment: str) -> Documents:
-    """The documents of ``environment`` in ``tree``; what is not there is empty."""
-    entries = tree.entries()
-    paths = [environment_file(environment, kind) for kind in _DOCUMENTS]
-    services, configuration, flags = (tree.read(path) if path in entries else b"" for path in paths)
-    return documents_of(services, configuration, flags)
+def documents_at(tree: GitTree, *environments: str) -> tuple[Documents, ...]:
+    """The documents of each of ``environments`` in ``tree``, all read at once; what is not there is empty."""
+    paths = [[environment_file(name, kind) for kind in KINDS] for name in environments]
+    there = [path for of_one in paths for path in of_one if path in tree.entries()]
+    files = dict(zip(there, tree.read_many(there), strict=True))
+    return tuple(documents_of(*(files.get(path, b"") for path in of_one)) for of_one in paths)
 
 
 def moments(repository: Path, commit: str, source: str, target: str) -> Iterator[Moment]:
@@ -117,18 +117,19 @@ def moments(repository: Path, commit: str, source: str, target: str) -> Iterator
     )  # fmt: skip
     for found in output.decode("ascii").split():
         tree = GitTree(repository, found, tuple(folders))
-        yield documents_at(tree, source).cells(), documents_at(tree, target).cells()
+        of_source, of_target = documents_at(tree, source, target)
+        yield of_source.cells(), of_target.cells()
 
 
 def commits_of(repository: Path, commits: Iterable[str]) -> tuple[SourceCommit, ...]:
     """Each of ``commits`` once, with its subject."""
-    return tuple(SourceCommit(commit=one, subject=_subject(repository, one)) for one in dict.fromkeys(commits))
-
-
-def _subject(repository: Path, commit: str) -> str:
-    arguments = ("show", "--no-patch", "--format=%s", "--end-of-options", check_commit_id(commit))
-    _, output = git_process.run(repository, *arguments)
-    return output.decode("utf-8", "replace").strip()
+    wanted = [check_commit_id(one) for one in dict.fromkeys(commits)]
+    if not wanted:  # git would show HEAD
+        return ()
+    _, output = git_process.run(repository, "show", "--no-patch", "--format=%H%x00%s", "--end-of-options", *wanted)
+    rows = (line.partition("\0") for line in output.decode("utf-8", "replace").split("\n"))
+    subjects = {commit: subject.strip() for commit, _, subject in rows}
+    return tuple(SourceCommit(commit=one, subject=subjects[one]) for one in wanted)
 
 
 def _read(repository: Path, environment: str, records: dict[str, UnitRecord]) -> Documents:
@@ -139,7 +140,7 @@ def _read(repository: Path, environment: str, records: dict[str, UnitRecord]) ->
         by_commit.setdefault(record.commit, []).append(record)
     for commit, brought in by_commit.items():
         tree = GitTree(repository, commit, (f"environments/{environment}",))
-        written = documents_at(tree, environment)
+        (written,) = documents_at(tree, environment)
         digests = _digests(tree, environment)
         for record in brought:
             if record.unit == PLATFORM_UNIT:
@@ -155,8 +156,7 @@ def _read(repository: Path, environment: str, records: dict[str, UnitRecord]) ->
 
 def _digests(tree: GitTree, environment: str) -> dict[str, str]:
     """What each service of the environment resolves to."""
-    kinds = ("environment", *_DOCUMENTS)
-    found = load_documents(tree, [environment_file(environment, kind) for kind in kinds])
+    found = load_documents(tree, [environment_file(environment, kind) for kind in ("environment", *KINDS)])
     declared = EnvironmentDeclarations(
         environment=_typed(found[0], EnvironmentSpec),
         services=_typed(found[1], ServicesSpec),

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import AsyncIterator, Iterable
 from datetime import datetime, timedelta
 
 from pipelines.promotion.delivered import Delivered
 from pipelines.promotion.gates import Facts, UnitFacts
 from policies.infrastructure.spec import EnvironmentSpec, Promotion
 from workflows.ledger import Ledger, drift, rollouts
-from workflows.ledger.history import history
-from workflows.ledger.models import RolloutHistory, UnitRecord
+from workflows.ledger.history import succeeded_in
+from workflows.ledger.models import UnitChange, UnitRecord
+from workflows.ledger.unit_history import changes_of
 
-PAGE = 20
-MAX_PAGES = 25
+PAGE = 50
+MAX_PAGES = 40
 _FAILED = ("restored", "failed", "frozen")
 
 
@@ -29,10 +30,11 @@ async def facts_of(
     unfinished = await rollouts.unfinished(ledger, source)
     window = timedelta(seconds=rules.no_failure_within_seconds if rules is not None else 0)
     checked = {one.unit: one for one in await drift.units_of(ledger, source)}
+    changes = {unit: await _changes_of(ledger, delivered.records[unit], now - window) for unit in sorted(set(units))}
+    tested = await succeeded_in(ledger, "test", {one.rollout_id for one, _ in changes.values() if one is not None})
     found = []
-    for unit in sorted(set(units)):
+    for unit, (deliverer, failure) in changes.items():
         record = delivered.records[unit]
-        deliverer, failure = await _rollouts_of(ledger, record, now - window)
         seen = checked.get(unit)
         # A check of other inputs says nothing about those that are there now.
         is_current = seen is not None and seen.digest == record.digest
@@ -40,9 +42,9 @@ async def facts_of(
             UnitFacts(
                 unit=unit,
                 in_place_since=record.updated_at,
-                delivered_by=deliverer.rollout.id if deliverer else "",
-                tests_passed=_have_tests_passed(deliverer) if deliverer else None,
-                failed_at=failure.updated_at if failure else None,
+                delivered_by=deliverer.rollout_id if deliverer else "",
+                tests_passed=deliverer.rollout_id in tested if deliverer else None,
+                failed_at=failure.at if failure else None,
                 failed_in=failure.rollout_id if failure else "",
                 checked_at=seen.checked_at if seen is not None and is_current else None,
                 drifted_since=seen.drifted_since if seen is not None and is_current else None,
@@ -58,28 +60,35 @@ async def facts_of(
     )
 
 
-async def _rollouts_of(
+async def _changes_of(
     ledger: Ledger, record: UnitRecord, failed_after: datetime
-) -> tuple[RolloutHistory | None, UnitRecord | None]:
-    """The rollout that brought the present state of a unit, and its newest failure after ``failed_after``."""
-    deliverer: RolloutHistory | None = None
-    failure: UnitRecord | None = None
-    before: datetime | None = None
-    for _ in range(MAX_PAGES):
-        page = await history(ledger, record.environment, unit=record.unit, before=before, limit=PAGE)
-        for entry in page:
-            own = next((one for one in entry.units if one.unit == record.unit), None)
-            if own is None:
-                continue
-            if failure is None and own.status in _FAILED and own.updated_at > failed_after:
-                failure = own
-            if deliverer is None and own.status == "applied" and own.digest == record.digest:
-                deliverer = entry
-        if len(page) < PAGE or (deliverer is not None and page[-1].rollout.started_at < failed_after):
+) -> tuple[UnitChange | None, UnitChange | None]:
+    """What brought the present state of a unit, and its newest failure after ``failed_after``."""
+    deliverer: UnitChange | None = None
+    failure: UnitChange | None = None
+    async for left in _left_by_rollouts(ledger, record):
+        if failure is None and left.status in _FAILED and left.at > failed_after:
+            failure = left
+        if deliverer is None and left.status == "applied" and left.digest == record.digest:
+            deliverer = left
+        if deliverer is not None and (failure is not None or left.at <= failed_after):
             break
-        before = page[-1].rollout.started_at
     return deliverer, failure
 
 
-def _have_tests_passed(entry: RolloutHistory) -> bool:
-    return any(step.name == "test" and step.unit is None and step.status == "succeeded" for step in entry.steps)
+async def _left_by_rollouts(ledger: Ledger, record: UnitRecord) -> AsyncIterator[UnitChange]:
+    """The last change in each rollout, newest first: what was delivered and taken back by the same one is no delivery.
+
+    At most MAX_PAGES pages of changes back.
+    """
+    known: set[str] = set()
+    before: int | None = None
+    for _ in range(MAX_PAGES):
+        page = await changes_of(ledger, record.environment, record.unit, before=before, limit=PAGE)
+        for change in page:
+            if change.rollout_id not in known:
+                known.add(change.rollout_id)
+                yield change
+        if len(page) < PAGE:
+            return
+        before = page[-1].sequence

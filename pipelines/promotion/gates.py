@@ -125,8 +125,9 @@ def _no_drift(facts: Facts) -> Gate:
         return Gate(name=name, is_met=False, said=said)
     unchecked = [unit for unit in facts.units if unit.checked_at is None or unit.checked_at < unit.in_place_since]
     if unchecked:
-        said = f"{_named(unchecked)} was not compared with the cluster since its delivery: run `adx drift`"
-        return Gate(name=name, is_met=False, said=said)
+        said = f"{_named(unchecked)} was not compared with the cluster since its delivery"
+        following = "the next scheduled check decides; see `adx drift --last`"
+        return Gate(name=name, is_met=False, said=f"{said}: {following}")
     return Gate(name=name, is_met=True, said=f"none found in {_named(facts.units)}")
 
 

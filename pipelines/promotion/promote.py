@@ -30,10 +30,9 @@ from policies.infrastructure.spec import EnvironmentSpec
 from policies.loader import load, load_environment
 from workflows.clients.git import Proposal, commit_proposal, push_proposal
 from workflows.clients.hosting import Hosting, PullRequest
+from workflows.clients.hosting.settings import is_configured
 from workflows.ledger import Ledger, audit
 from workflows.ledger.models import AuditEntry
-
-_HOSTING_TOKENS = ("ADX_GITHUB_TOKEN_FILE", "GITHUB_TOKEN")
 
 
 class ServiceNotPromotable(AdxError):
@@ -92,7 +91,7 @@ class Promoter:
         files = await asyncio.to_thread(reading.declared_in, tree, wish.target)
         rules = (await asyncio.to_thread(load_environment, tree, wish.target)).promotion
         source = await reading.delivered_to(self.ledger, path, wish.source)
-        target = reading.documents_at(tree, wish.target)
+        (target,) = reading.documents_at(tree, wish.target)
         _require_services(wish, source, target.services)
         chosen = await asyncio.to_thread(
             verdict,
@@ -172,7 +171,7 @@ class Promoter:
 
 def hosting_of(values: Mapping[str, str]) -> Hosting | None:
     """The git hosting, None where no token is set. Raises HostingMisconfigured when something else is missing."""
-    if not any(values.get(name, "").strip() for name in _HOSTING_TOKENS):
+    if not is_configured(values):
         return None
     from workflows.clients.hosting import open_hosting  # noqa: PLC0415 - PyGithub costs 0.2 s
 

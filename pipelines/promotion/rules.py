@@ -23,7 +23,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from pipelines.promotion.documents import CellKey, Cells, Documents, same
-from pipelines.promotion.model import Change, Kept, Kind, Version, name_of
+from pipelines.promotion.model import KINDS, Change, Kept, Kind, Version, name_of
 from policies.configuration.values_secrets import is_secret_text
 from policies.desired_state import PLATFORM_UNIT, service_unit_id
 from policies.infrastructure.promotion_rules import EVERY, FLAGS
@@ -40,7 +40,7 @@ class Wish:
 
     source: str
     target: str
-    kinds: frozenset[Kind] = frozenset({"services", "configuration", "flags"})
+    kinds: frozenset[Kind] = frozenset(KINDS)
     services: frozenset[str] = frozenset()
 
 
@@ -55,8 +55,6 @@ class Verdict:
 @dataclass(frozen=True)
 class _Judge:
     wish: Wish
-    source: Documents
-    target: Documents
     rules: Promotion
     history: Callable[[], Iterable[Moment]]
     flags_needed: set[str] = field(default_factory=set)
@@ -122,7 +120,7 @@ def verdict(
     asked only where a difference needs it. ``unclear`` are units of the source
     whose state the ledger does not know.
     """
-    judge = _Judge(wish, source, target, rules or Promotion(from_=wish.source), history)
+    judge = _Judge(wish, rules or Promotion(from_=wish.source), history)
     changes: list[Change] = []
     kept: list[Kept] = [*_unclear(wish, unclear), *_missing_services(wish, source, target)]
     of_source, of_target = source.cells(), target.cells()

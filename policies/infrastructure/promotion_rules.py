@@ -41,6 +41,19 @@ def tested_sources_have_tests(declarations: Declarations) -> Iterator[Finding]:
             yield _finding(name, "tests_passed", what, f"declare some in {promotion.from_}, or set it to false")
 
 
+@repository_rule("infrastructure.promotion-drift")
+def compared_sources_are_checked(declarations: Declarations) -> Iterator[Finding]:
+    """Drift that must not be there is looked for: without scheduled checks nobody would ever know."""
+    for name, declared in declarations.environments.items():
+        promotion = declared.environment.promotion
+        source = declarations.environments.get(promotion.from_) if promotion is not None else None
+        if promotion is None or source is None or not promotion.no_drift:
+            continue
+        if source.environment.drift is None:
+            what = f"the environment {promotion.from_} declares no drift, so nothing compares it with its cluster"
+            yield _finding(name, "no_drift", what, f"declare drift in {promotion.from_}, or set it to false")
+
+
 @environment_rule("infrastructure.promotion-values")
 def chosen_values_can_be_there(environment: str, declared: EnvironmentDeclarations) -> Iterator[Finding]:
     """Values that follow or are kept belong to services of the environment, and none does both."""
@@ -84,5 +97,6 @@ def _finding(environment: str, path: str, what: str, fix: str) -> Finding:
 PROMOTION_RULES: tuple[Rule, ...] = (
     promotions_come_from_another_environment,
     tested_sources_have_tests,
+    compared_sources_are_checked,
     chosen_values_can_be_there,
 )

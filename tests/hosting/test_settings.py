@@ -10,6 +10,7 @@ from tests.hosting.conftest import HEAD, LOGIN, NUMBER, TOKEN
 from tests.support.github_server import GitHubServer
 from workflows.clients.hosting import HostingSettings, open_hosting
 from workflows.clients.hosting.errors import HostingMisconfigured
+from workflows.clients.hosting.settings import is_configured
 
 REPOSITORY = "acme/platform"
 
@@ -36,6 +37,30 @@ def test_everything_missing_is_named_at_once() -> None:
     assert "ADX_GITHUB_TOKEN_FILE or GITHUB_TOKEN" in str(caught.value)
     assert "GITHUB_REPOSITORY" in str(caught.value)
     assert caught.value.next_step
+
+
+@pytest.mark.parametrize(
+    ("environ", "is_it"),
+    [
+        ({}, False),
+        ({"GITHUB_TOKEN": " ", "ADX_GITHUB_TOKEN_FILE": " "}, False),
+        ({"GITHUB_TOKEN": TOKEN}, True),
+        ({"ADX_GITHUB_TOKEN_FILE": "/nowhere"}, True),
+    ],
+)
+def test_a_hosting_is_configured_when_a_token_is_named(environ: dict[str, str], is_it: bool) -> None:
+    """One answer for those who ask first and those who open it."""
+    assert is_configured(environ) is is_it
+    if is_it:
+        HostingSettings.from_environment({"GITHUB_REPOSITORY": REPOSITORY, **environ})
+    else:
+        with pytest.raises(HostingMisconfigured, match="ADX_GITHUB_TOKEN_FILE or GITHUB_TOKEN"):
+            HostingSettings.from_environment({"GITHUB_REPOSITORY": REPOSITORY, **environ})
+
+
+def test_a_blank_name_of_a_token_file_leaves_the_token() -> None:
+    """As an empty one does."""
+    assert settings(ADX_GITHUB_TOKEN_FILE=" ").read_token() == TOKEN
 
 
 def test_the_token_file_wins_and_is_read_again(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ import pytest
 from tests.ledger.conftest import COMMIT, new_rollout
 from workflows.ledger import Ledger, audit, environments, fencing, quarantine, rollouts, steps, units
 from workflows.ledger.errors import LedgerConflict, RolloutNotFound
-from workflows.ledger.history import delivered_before, history, show
+from workflows.ledger.history import delivered_before, history, show, succeeded_in
 from workflows.ledger.models import Rollout
 from workflows.ledger.units import UnitState
 
@@ -158,14 +158,27 @@ async def test_history_is_newest_first_with_steps_and_units(ledger: Ledger) -> N
     assert await history(ledger, "production") == ()
 
 
-async def test_history_keeps_only_rollouts_that_touched_a_unit_or_tenant(ledger: Ledger) -> None:
+async def test_history_keeps_only_rollouts_that_touched_a_unit(ledger: Ledger) -> None:
     await _three_rollouts(ledger)
 
-    by_tenant = await history(ledger, "staging", tenant="acme")
+    by_tenant = await history(ledger, "staging", unit="tenant/acme")
     by_unit = await history(ledger, "staging", unit="service/cart")
 
     assert [entry.rollout.id for entry in by_tenant] == ["rollout-1"]
     assert [entry.rollout.id for entry in by_unit] == ["rollout-2"]
+
+
+async def test_a_step_succeeded_in_a_rollout_when_it_did_for_the_whole(ledger: Ledger) -> None:
+    """Not for one unit, not another step, not in a rollout that was not asked about."""
+    await _three_rollouts(ledger)
+    await steps.finish(ledger, "rollout-1", "test", "succeeded")
+    await steps.finish(ledger, "rollout-2", "test", "failed")
+    await steps.finish(ledger, "rollout-2", "test", "succeeded", unit="service/cart")
+    await steps.finish(ledger, "rollout-2", "validate", "succeeded")
+    await steps.finish(ledger, "rollout-3", "test", "succeeded")
+
+    assert await succeeded_in(ledger, "test", ["rollout-1", "rollout-2"]) == {"rollout-1"}
+    assert await succeeded_in(ledger, "test", []) == frozenset()
 
 
 async def test_history_is_read_page_by_page(ledger: Ledger) -> None:

@@ -13,7 +13,7 @@ from tests.ledger.conftest import new_rollout
 from workflows.ledger import Ledger, audit, fencing, migrator, rollouts, units
 from workflows.ledger.errors import StaleFencingToken
 from workflows.ledger.models import AuditEntry
-from workflows.ledger.unit_history import UnitStory, stories
+from workflows.ledger.unit_history import UnitStory, changes_of, stories
 from workflows.ledger.units import UnitState
 
 ACME, GLOBEX = "tenant/acme", "tenant/globex"
@@ -168,6 +168,19 @@ async def test_only_the_newest_changes_are_read(ledger: Ledger) -> None:
     (found,) = await stories(ledger, ACME, limit=2)
 
     assert changes(found) == [("rollout-4", "applied", "d3", "d4"), ("rollout-3", "applied", "d2", "d3")]
+
+
+async def test_changes_are_read_page_by_page(ledger: Ledger) -> None:
+    """Those of one unit in one environment; the last page is short."""
+    for number in range(3):
+        await recorded(ledger, f"rollout-{number}", msgspec.structs.replace(OLD, digest=f"d{number}"))
+    await recorded(ledger, "of-another", msgspec.structs.replace(OLD, unit=GLOBEX))
+    await recorded(ledger, "elsewhere", NEW, environment="production")
+
+    first = await changes_of(ledger, "staging", ACME, limit=2)
+    second = await changes_of(ledger, "staging", ACME, before=first[-1].sequence, limit=2)
+
+    assert [[change.digest for change in page] for page in (first, second)] == [["d2", "d1"], ["d0"]]
 
 
 BEFORE_THE_HISTORY = """

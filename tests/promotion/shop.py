@@ -88,12 +88,15 @@ class Shop:
         await rollouts.finish(self.ledger, rollout, "delivered")
         return rollout
 
-    async def fail(self, commit: str, unit: str, status: UnitStatus = "restored") -> str:
-        """Write into the ledger what a failed delivery of one unit leaves there; the rollout's id."""
+    async def fail(
+        self, commit: str, unit: str, status: UnitStatus = "restored", *, after: tuple[UnitStatus, ...] = ()
+    ) -> str:
+        """Write into the ledger what a failed delivery of one unit leaves there, last ``status``; the rollout's id."""
         rollout, token = await self._start(commit, SOURCE)
         (before,) = [one for one in await units.units_of(self.ledger, SOURCE) if one.unit == unit]
-        state = UnitState(unit=unit, status=status, digest=before.digest, commit=before.commit)
-        await units.record(self.ledger, SOURCE, rollout, [state], fencing_token=token)
+        for one in (*after, status):
+            state = UnitState(unit=unit, status=one, digest=before.digest, commit=before.commit)
+            await units.record(self.ledger, SOURCE, rollout, [state], fencing_token=token)
         if status == "frozen":
             await environments.freeze(self.ledger, SOURCE, reason="the restore failed", rollout_id=rollout)
         await rollouts.finish(self.ledger, rollout, "needs-operator" if status == "frozen" else "restored")
@@ -109,8 +112,9 @@ class Shop:
             for table in ("units", "rollout_units"):
                 shift = f"UPDATE {table} SET updated_at = updated_at - make_interval(days => :days)"
                 await connection.execute(text(shift), {"days": days})
-            shift = "UPDATE rollouts SET started_at = started_at - make_interval(days => :days)"
-            await connection.execute(text(shift), {"days": days})
+            for table, column in (("rollouts", "started_at"), ("unit_history", "at")):
+                shift = f"UPDATE {table} SET {column} = {column} - make_interval(days => :days)"
+                await connection.execute(text(shift), {"days": days})
 
     async def promote(self, *arguments: str, hosted: bool = True, settings: Mapping[str, str] | None = None) -> Ran:
         """`adx promote development production …`."""

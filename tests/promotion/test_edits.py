@@ -8,11 +8,10 @@ import pytest
 
 from pipelines.promotion.documents import documents_of
 from pipelines.promotion.edits import FileNotEditable, diff_of, edited
-from pipelines.promotion.model import Change, Kind
+from pipelines.promotion.model import KINDS, Change, Kind
 from pipelines.promotion.rules import Wish, verdict
 
 ENVIRONMENTS = Path(__file__).parents[2] / "environments"
-KINDS: tuple[Kind, ...] = ("services", "configuration", "flags")
 
 
 def files_of(environment: str) -> dict[Kind, str]:

@@ -94,6 +94,13 @@ def test_tests_must_be_known_to_have_passed(passed: bool | None, is_met: bool) -
     assert is_met or "service/frontend (rollout-1)" in found.said
 
 
+def test_who_decides_about_drift_is_told() -> None:
+    """Only the scheduled check writes what the gate reads; a comparison by hand would change nothing."""
+    said = gate("no drift", no_drift=True).said
+
+    assert said.endswith("since its delivery: the next scheduled check decides; see `adx drift --last`")
+
+
 def test_no_tests_are_no_passed_tests() -> None:
     """The declarations refuse that for the future; what was delivered may be older."""
     found = gate("tests passed", replace(FACTS, tests_declared=0), tests_passed=True)

@@ -258,6 +258,7 @@ async def test_tests_that_did_not_pass_count_against_it(shop: Shop) -> None:
 
 async def test_drift_counts_where_that_is_asked(shop: Shop) -> None:
     """Never looked, looked at something else, looked and found, looked and found nothing."""
+    shop.append(ENVIRONMENT.format(SOURCE), "drift: {check_every_seconds: 900}\n")
     await raised(shop)
     declare(shop, "  no_drift: true\n")
     (unit,) = [one for one in await units_of(shop.ledger, SOURCE) if one.unit == "service/frontend"]
@@ -273,6 +274,18 @@ async def test_drift_counts_where_that_is_asked(shop: Shop) -> None:
     other = await looked(digest="of other inputs")
 
     assert (never, other, await looked({"kind": "Deployment"}), await looked()) == (1, 1, 1, 0)
+
+
+async def test_drift_that_nobody_looks_for_is_no_gate(shop: Shop) -> None:
+    """It could never be met: the declarations refuse it before anything is pushed."""
+    await raised(shop)
+    declare(shop, "  no_drift: true\n")
+
+    ended = await shop.promote()
+
+    assert ended.code == 3
+    assert "infrastructure.promotion-drift" in ended.err
+    assert shop.head(BRANCH) is None
 
 
 async def test_what_is_going_on_in_the_source_is_waited_for(shop: Shop) -> None:
@@ -329,6 +342,16 @@ async def test_without_a_hosting_the_branch_is_left(shop: Shop) -> None:
     assert f"pushed {BRANCH}; no git hosting is configured" in ended.out
     assert shop.head(BRANCH) is not None
     assert not pulls(shop)
+
+
+async def test_blanks_name_no_hosting(shop: Shop) -> None:
+    """As CI sets a variable of a secret that is not there."""
+    await raised(shop)
+
+    ended = await shop.promote(hosted=False, settings={"GITHUB_TOKEN": " ", "ADX_GITHUB_TOKEN_FILE": " "})
+
+    assert ended.code == 0, ended.err
+    assert "no git hosting is configured" in ended.out
 
 
 async def test_a_hosting_that_is_half_configured_is_told_before_anything_is_done(shop: Shop) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 
 from sqlalchemy import ColumnElement, Select, exists, or_, select
@@ -21,21 +21,19 @@ async def history(
     environment: str,
     *,
     unit: str | None = None,
-    tenant: str | None = None,
     before: datetime | None = None,
     limit: int = 20,
 ) -> tuple[RolloutHistory, ...]:
     """Rollouts of ``environment``, newest first, with their steps and units.
 
-    ``unit`` (``service/cart``) or ``tenant`` (a name) keeps only rollouts that
-    touched it; ``before`` (a start time) pages on.
+    ``unit`` (``service/cart``) keeps only rollouts that touched it; ``before``
+    (a start time) pages on.
     """
-    wanted = f"tenant/{tenant}" if tenant is not None else unit
     chosen = select(rollouts).where(rollouts.c.environment == environment)
     if before is not None:
         chosen = chosen.where(rollouts.c.started_at < before)
-    if wanted is not None:
-        chosen = chosen.where(_touches(wanted))
+    if unit is not None:
+        chosen = chosen.where(_touches(unit))
     async with ledger.transaction() as connection:
         newest = chosen.order_by(rollouts.c.started_at.desc(), rollouts.c.id.desc()).limit(limit)
         return await _in_full(connection, newest)
@@ -50,6 +48,18 @@ async def show(ledger: Ledger, rollout_id: str) -> RolloutHistory:
             f"the ledger knows no rollout {rollout_id!r}", next_step="`adx history ENVIRONMENT` lists rollouts"
         )
     return found[0]
+
+
+async def succeeded_in(ledger: Ledger, step: str, rollout_ids: Iterable[str]) -> frozenset[str]:
+    """Those of ``rollout_ids`` in which ``step`` of the rollout as a whole succeeded."""
+    chosen = select(steps.c.rollout_id).where(
+        steps.c.rollout_id.in_(list(rollout_ids)),
+        steps.c.name == step,
+        steps.c.unit == "",
+        steps.c.status == "succeeded",
+    )
+    async with ledger.transaction() as connection:
+        return frozenset((await connection.scalars(chosen)).all())
 
 
 async def delivered_before(ledger: Ledger, environment: str, commit: str | None) -> Rollout | None:

@@ -53,8 +53,16 @@ async def stories(
         return tuple([await _story(connection, now, limit) for now in found])
 
 
+async def changes_of(
+    ledger: Ledger, environment: str, unit: str, *, before: int | None = None, limit: int = 20
+) -> tuple[UnitChange, ...]:
+    """The unit's changes in ``environment`` alone, newest first; ``before`` (a ``sequence``) pages on."""
+    async with ledger.transaction() as connection:
+        return await _changes(connection, environment, unit, limit, before)
+
+
 async def _story(connection: AsyncConnection, now: UnitRecord, limit: int) -> UnitStory:
-    changes = await _changes(connection, now, limit)
+    changes = await _entries(connection, now, limit)
     versions = (entry.change.version for entry in changes if entry.change.digest == now.digest)
     return UnitStory(
         now=now,
@@ -64,10 +72,18 @@ async def _story(connection: AsyncConnection, now: UnitRecord, limit: int) -> Un
     )
 
 
-async def _changes(connection: AsyncConnection, now: UnitRecord, limit: int) -> tuple[UnitEntry, ...]:
-    own = (unit_history.c.environment == now.environment, unit_history.c.unit == now.unit)
-    chosen = select(unit_history).where(*own).order_by(unit_history.c.sequence.desc()).limit(limit)
-    found = [record_of(UnitChange, row) for row in (await connection.execute(chosen)).mappings()]
+async def _changes(
+    connection: AsyncConnection, environment: str, unit: str, limit: int, before: int | None = None
+) -> tuple[UnitChange, ...]:
+    chosen = select(unit_history).where(unit_history.c.environment == environment, unit_history.c.unit == unit)
+    if before is not None:
+        chosen = chosen.where(unit_history.c.sequence < before)
+    newest = chosen.order_by(unit_history.c.sequence.desc()).limit(limit)
+    return tuple(record_of(UnitChange, row) for row in (await connection.execute(newest)).mappings())
+
+
+async def _entries(connection: AsyncConnection, now: UnitRecord, limit: int) -> tuple[UnitEntry, ...]:
+    found = await _changes(connection, now.environment, now.unit, limit)
     made_by = await _rollouts(connection, sorted({change.rollout_id for change in found}))
     return tuple(UnitEntry(change=change, rollout=made_by[change.rollout_id]) for change in found)
 

@@ -14,6 +14,7 @@ DEFAULT_API_URL = "https://api.github.com"
 DEFAULT_SERVER_URL = "https://github.com"
 DEFAULT_BUDGET_SECONDS = 60.0
 DEFAULT_TIMEOUT_SECONDS = 15
+TOKEN_VARIABLES = ("ADX_GITHUB_TOKEN_FILE", "GITHUB_TOKEN")
 
 _REPOSITORY = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*/(?!\.{1,2}$)[A-Za-z0-9._-]+")
 _TOKEN = re.compile(r"[\x21-\x7e]+")
@@ -42,10 +43,10 @@ class HostingSettings:
 
         Raises HostingMisconfigured naming everything that is missing.
         """
-        token_file, token = environ.get("ADX_GITHUB_TOKEN_FILE", ""), environ.get("GITHUB_TOKEN", "")
+        token_file, token = (environ.get(name, "") for name in TOKEN_VARIABLES)
         repository = environ.get("GITHUB_REPOSITORY", "")
         missing = [
-            *([] if token_file or token.strip() else ["ADX_GITHUB_TOKEN_FILE or GITHUB_TOKEN (the token)"]),
+            *([] if is_configured(environ) else [f"{' or '.join(TOKEN_VARIABLES)} (the token)"]),
             *([] if repository else ["GITHUB_REPOSITORY (owner/name)"]),
         ]
         if missing:
@@ -53,13 +54,19 @@ class HostingSettings:
                 f"the git hosting is not configured: {', '.join(missing)} not set",
                 next_step="set them; in GitHub Actions pass `GITHUB_TOKEN: ${{ github.token }}` in `env`",
             )
-        read_token = (lambda: _read_file(Path(token_file))) if token_file else (lambda: checked_token(token))
+        is_file = bool(token_file.strip())
+        read_token = (lambda: _read_file(Path(token_file))) if is_file else (lambda: checked_token(token))
         return cls(
             api_url=_api_url(environ.get("GITHUB_API_URL") or DEFAULT_API_URL),
             repository=_repository(repository),
             read_token=read_token,
             run_url=_run_url(environ, repository),
         )
+
+
+def is_configured(environ: Mapping[str, str]) -> bool:
+    """Whether a token is named, so that somebody wants a git hosting; blanks alone are none. Reads no file."""
+    return any(environ.get(name, "").strip() for name in TOKEN_VARIABLES)
 
 
 def checked_token(text: str) -> str:
