@@ -6,11 +6,13 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 
 import pytest
 
 from policies.errors import AdxError
-from workflows.clients.vault import Transit, VaultDenied, VaultRefused, VaultUnreachable
+from workflows.clients.vault.data_keys import DataKeys
+from workflows.clients.vault.errors import VaultRefused, VaultTokenExpired, VaultUnreachable
 
 CANARY = "canary-token-40d1"
 
@@ -20,6 +22,9 @@ def scripted(status: int) -> Iterator[str]:
     """The address of a server that gives every request this answer."""
 
     class Answer(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.do_POST()
+
         def do_POST(self) -> None:
             body = f'{{"errors": ["because of {CANARY}"]}}'.encode()
             self.rfile.read(int(self.headers.get("Content-Length", 0)))
@@ -48,17 +53,19 @@ def scripted(status: int) -> Iterator[str]:
         (500, VaultUnreachable),
         (502, VaultUnreachable),
         (429, VaultUnreachable),
-        (403, VaultDenied),
+        (403, VaultTokenExpired),
         (400, VaultRefused),
         (404, VaultRefused),
     ],
 )
-def test_each_answer_has_its_class_and_repeats_nothing(status: int, kind: type[AdxError]) -> None:
+def test_each_answer_has_its_class_and_repeats_nothing(status: int, kind: type[AdxError], tmp_path: Path) -> None:
+    token = tmp_path / "token"
+    token.write_text(CANARY)
     with scripted(status) as address:
-        transit = Transit.from_settings({"VAULT_ADDR": address, "VAULT_TOKEN": CANARY}, "adx")
+        keys = DataKeys.from_settings({"VAULT_ADDR": address, "VAULT_TOKEN_FILE": str(token)}, "adx")
 
         with pytest.raises(kind) as caught:
-            transit.encrypt(b"anything")
+            keys.unwrap("vault:v1:anything")
 
     assert type(caught.value) is kind
     assert caught.value.next_step

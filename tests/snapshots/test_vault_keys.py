@@ -9,7 +9,8 @@ import pytest
 
 from policies.errors import AdxError
 from tests.snapshots.conftest import Environ, new_key, vault_client
-from workflows.clients.vault import Transit, VaultDenied, VaultRefused, VaultUnreachable
+from workflows.clients.vault.data_keys import DataKeys
+from workflows.clients.vault.errors import VaultRefused, VaultTokenExpired, VaultUnreachable
 from workflows.snapshots import open_store
 from workflows.snapshots.errors import SnapshotKeyMissing
 
@@ -26,13 +27,12 @@ async def test_another_process_reads_what_one_wrote(vault_environ: Environ, tmp_
 
 
 async def test_one_data_key_serves_a_process(vault_environ: Environ) -> None:
-    transit = Transit.from_settings(vault_environ, vault_environ["ADX_SNAPSHOT_VAULT_KEY"])
+    transit = DataKeys.from_settings(vault_environ, vault_environ["ADX_SNAPSHOT_VAULT_KEY"])
 
     key, wrapped = transit.new_data_key()
 
     assert len(key) == 32
     assert transit.unwrap(wrapped) == key
-    assert transit.decrypt(transit.encrypt(b"anything")) == b"anything"
 
 
 async def test_the_transit_key_rotates_inside_vault(vault_environ: Environ) -> None:
@@ -77,7 +77,7 @@ async def test_a_destroyed_transit_key_opens_nothing(vault_environ: Environ) -> 
 async def test_a_token_that_is_not_accepted_is_not_repeated_in_the_error(vault_environ: Environ) -> None:
     store = open_store({**vault_environ, "VAULT_TOKEN": "hvs.canary-token"})
 
-    with pytest.raises(VaultDenied) as caught:
+    with pytest.raises(VaultTokenExpired) as caught:
         await store.put(DATA, owner="staging")
     assert "canary" not in "".join(traceback.format_exception(caught.value))
 
@@ -86,7 +86,7 @@ async def test_a_renewed_token_file_is_read_again(vault_environ: Environ, tmp_pa
     file = tmp_path / "token"
     file.write_text("hvs.expired")
     store = open_store({**vault_environ, "VAULT_TOKEN_FILE": str(file)})
-    with pytest.raises(VaultDenied):
+    with pytest.raises(VaultTokenExpired):
         await store.put(DATA, owner="staging")
 
     file.write_text(vault_environ["VAULT_TOKEN"] + "\n")

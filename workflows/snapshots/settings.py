@@ -28,9 +28,9 @@ def open_keys(environ: Mapping[str, str]) -> KeyRing:
     sources: list[KeySource] = []
     if name := environ.get("ADX_SNAPSHOT_VAULT_KEY"):
         # hvac costs 20 MB: only loaded where Vault is used.
-        from workflows.clients import vault  # noqa: PLC0415
+        from workflows.clients.vault.data_keys import DataKeys  # noqa: PLC0415
 
-        sources.append(TransitKeys(vault.Transit.from_settings(environ, name)))
+        sources.append(TransitKeys(DataKeys.from_settings(environ, name)))
     if path := environ.get("ADX_SNAPSHOT_KEY_FILE"):
         sources.append(read_key_file(Path(path)))
     if keys := environ.get("ADX_SNAPSHOT_KEY"):

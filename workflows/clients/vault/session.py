@@ -1,15 +1,5 @@
 """One Vault, logged in: calls with a living token, and an error of its own for everything that can be wrong.
 
-::
-
-    VaultUnreachable
-    └── VaultSealed         Vault runs and is sealed
-    VaultTimedOut
-    VaultDenied             the token lives, and its policies do not allow this
-    └── VaultTokenExpired   the token is expired, revoked or was never one
-    VaultRefused            no such key or mount, bad request
-    └── SecretNotForHere    the ciphertext was made for another key, tenant or environment, or is damaged
-
 What is wrong is asked of Vault (is it sealed, does the token live), never
 guessed from the text of an answer; texts of Vault are not passed on. Blocking:
 call it in a thread.
@@ -24,25 +14,20 @@ import hvac  # type: ignore[import-untyped]  # hvac ships no types
 import requests
 from hvac import exceptions
 
-from workflows.clients.vault import VaultDenied, VaultRefused, VaultTimedOut, VaultUnreachable
-from workflows.clients.vault_login import Login, TokenKeeper, login_from_settings
+from workflows.clients.vault.errors import (
+    VaultDenied,
+    VaultRefused,
+    VaultSealed,
+    VaultTimedOut,
+    VaultTokenExpired,
+    VaultUnreachable,
+)
+from workflows.clients.vault.login import Login, TokenKeeper, login_from_settings
 
 TIMEOUT_SECONDS = 10
 _REFUSED = (exceptions.InvalidPath, exceptions.InvalidRequest, exceptions.UnsupportedOperation)
 _DENIED = (exceptions.Forbidden, exceptions.Unauthorized)
 Answer = TypeVar("Answer")
-
-
-class VaultSealed(VaultUnreachable):
-    """Vault is sealed."""
-
-
-class VaultTokenExpired(VaultDenied):
-    """The token does not live any more, or never did."""
-
-
-class SecretNotForHere(VaultRefused):
-    """A ciphertext that does not decrypt where it stands."""
 
 
 class VaultSession:

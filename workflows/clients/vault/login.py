@@ -21,7 +21,7 @@ from typing import Any, Protocol
 import hvac  # type: ignore[import-untyped]  # hvac ships no types
 from hvac import exceptions
 
-from workflows.clients.vault import VaultRefused
+from workflows.clients.vault.errors import VaultRefused
 
 RENEW_BELOW_SHARE = 1 / 3  # of its life, when a token is renewed
 SERVICE_ACCOUNT_TOKEN = "/var/run/secrets/kubernetes.io/serviceaccount/token"  # noqa: S105 - a path

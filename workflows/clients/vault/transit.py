@@ -16,9 +16,10 @@ from typing import Any
 import hvac  # type: ignore[import-untyped]  # hvac ships no types
 from hvac import exceptions
 
-from workflows.clients.vault import DEFAULT_MOUNT, VaultRefused
-from workflows.clients.vault_session import VaultSession
+from workflows.clients.vault.errors import VaultRefused
+from workflows.clients.vault.session import VaultSession
 
+DEFAULT_MOUNT = "transit"
 BATCH_SIZE = 250
 
 
