@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -195,31 +197,42 @@ def serve(
 
     if file is not None and ref is not None:
         raise typer.BadParameter("give --file or --ref, not both")
-    token = checked_token(listen, token_file)
-    asyncio.run(run(_source(current(ctx), environment, file, ref), listen, token, current(ctx).output.say))
+    token, invocation = checked_token(listen, token_file), current(ctx)
+
+    async def served() -> None:
+        async with _source(invocation, environment, file, ref) as look:
+            await run(look, listen, token, invocation.output.say)
+
+    asyncio.run(served())
 
 
-def _source(invocation: Invocation, environment: str, file: Path | None, ref: str | None) -> Next:
+@asynccontextmanager
+async def _source(invocation: Invocation, environment: str, file: Path | None, ref: str | None) -> AsyncIterator[Next]:
+    """Where the flags come from; what it takes to look there is open for as long as the block runs."""
     from pipelines.flags.serving import from_commits, from_file
 
-    if file is not None:
-        return from_file(file)
     folder = invocation.settings.folder
+    if file is not None:
+        yield from_file(file)
+    elif ref is not None:
 
-    async def at_ref() -> str | None:
-        from policies.git_tree import resolve_ref
+        async def at_ref() -> str | None:
+            from policies.git_tree import resolve_ref
 
-        return resolve_ref(folder, ref or "HEAD")
+            return resolve_ref(folder, ref)
 
-    async def delivered() -> str | None:
+        yield from_commits(folder, environment, at_ref)
+    else:
         from pipelines.cli.connections import ledger
         from workflows.ledger import environments
 
         async with ledger(invocation.settings) as opened:
-            found = await environments.find(opened, environment)
-        return found.delivered_commit if found is not None else None
 
-    return from_commits(folder, environment, delivered if ref is None else at_ref)
+            async def delivered() -> str | None:
+                found = await environments.find(opened, environment)
+                return found.delivered_commit if found is not None else None
+
+            yield from_commits(folder, environment, delivered)
 
 
 def _declared(ctx: typer.Context, environment: str, ref: str | None) -> DeclaredFlags:

@@ -7,11 +7,11 @@
     If-None-Match: "…"
 
 ======  ================================================================================
-200     values, versions, and which of them are stale (what could confirm them is away)
+200     values, versions, which of them are stale (what could confirm them is away), and what cannot be had now
 304     nothing changed, or nothing changed while it waited
 401     no token, or one that nobody gave
 403     the token may not read this (or no secrets)
-503     neither the repository nor this process knows the values
+503     the repository is away, and this process was not asked for the service before
 ======  ================================================================================
 
 Refusals are problems (``pipelines.http.problems``).
@@ -21,7 +21,6 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 import msgspec
@@ -34,9 +33,9 @@ from pipelines.configuration_api.grants import Grant, Grants
 from pipelines.http.bearer import CHALLENGE
 from pipelines.http.problems import RETRY_AFTER_SECONDS, Refusal, answer_of
 from pipelines.http.tags import is_known, tag_of
-from policies.configuration.values import ConfigurationKey, Json
+from policies.configuration.values import Json
 from policies.errors import AdxError
-from workflows.configuration.reading import ConfigurationReader, Reading
+from workflows.configuration.reading import ConfigurationReader, Values
 
 PATH = "/v1/configuration/{namespace}/{environment}/{service}"
 LONGEST_WAIT_SECONDS = 60.0
@@ -44,12 +43,16 @@ RECHECK_SECONDS = 5.0  # while changes cannot be heard
 
 
 class Answer(msgspec.Struct, frozen=True):
-    """Values by key. Secrets are left out, and named, unless they were asked for by who may read them."""
+    """Values by key. Secrets are left out, and named, unless they were asked for by who may read them.
+
+    ``unavailable`` says of values that were asked for, and that nobody can open now, why.
+    """
 
     values: dict[str, Json]
     versions: dict[str, int]
     stale: list[str]
     secrets_left_out: list[str]
+    unavailable: dict[str, str]
 
 
 @dataclass(frozen=True)
@@ -66,12 +69,15 @@ class Question:
 
 
 class Api:
-    """Answers requests from one reader. Requests for the same values at the same moment share one look."""
+    """Answers requests from one reader, which believes what it knows until it hears of a change.
 
-    def __init__(self, reader: ConfigurationReader, grants: Grants) -> None:
+    ``stopping`` ends long polls, so that the server can.
+    """
+
+    def __init__(self, reader: ConfigurationReader, grants: Grants, stopping: asyncio.Event) -> None:
         self._reader = reader
         self._grants = grants
-        self._looks: dict[tuple[str, str, str, str | None], asyncio.Task[dict[ConfigurationKey, Reading]]] = {}
+        self._stopping = stopping
 
     async def get(self, request: Request) -> Response:
         """The answer to one request."""
@@ -119,28 +125,23 @@ class Api:
             wait_seconds = max(0.0, remaining_seconds if is_hearing else min(remaining_seconds, RECHECK_SECONDS))
             # Waits before it looks: a change in between is not missed.
             news = asyncio.create_task(self._reader.wait_for_change(*scope, wait_seconds))
+            stopping = asyncio.create_task(self._stopping.wait())
             try:
                 await asyncio.sleep(0)
-                answer = _answer(await self._look(question), with_secrets=question.with_secrets)
+                values = await self._reader.values_of(*scope, question.tenant_id)
+                answer = _answer(values, with_secrets=question.with_secrets)
                 tag = _tag(answer, question)
-                if not is_known(tag, question.known_tag) or remaining_seconds <= 0:
+                if not is_known(tag, question.known_tag) or remaining_seconds <= 0 or self._stopping.is_set():
                     return answer, tag
-                await news
+                await asyncio.wait({news, stopping}, return_when=asyncio.FIRST_COMPLETED)
             finally:
                 news.cancel()
-
-    async def _look(self, question: Question) -> Mapping[ConfigurationKey, Reading]:
-        scope = (question.namespace, question.environment, question.service, question.tenant_id)
-        look = self._looks.get(scope)
-        if look is None:
-            look = self._looks[scope] = asyncio.create_task(self._reader.values_of(*scope))
-            look.add_done_callback(lambda _: self._looks.pop(scope, None))
-        return await asyncio.shield(look)
+                stopping.cancel()
 
 
-def application(reader: ConfigurationReader, grants: Grants) -> Starlette:
-    """The routes."""
-    api = Api(reader, grants)
+def application(reader: ConfigurationReader, grants: Grants, stopping: asyncio.Event | None = None) -> Starlette:
+    """The routes. ``stopping`` ends long polls."""
+    api = Api(reader, grants, stopping or asyncio.Event())
     return Starlette(routes=[Route(PATH, api.get, methods=["GET"]), Route("/healthz", api.health, methods=["GET"])])
 
 
@@ -151,20 +152,24 @@ def _check(grant: Grant, question: Question) -> None:
         raise Refusal(403, "the token may not read secrets")
 
 
-def _answer(readings: Mapping[ConfigurationKey, Reading], *, with_secrets: bool) -> Answer:
-    found = sorted(((key.key, one) for key, one in readings.items() if one.is_found), key=lambda pair: pair[0])
-    shown = [(key, one) for key, one in found if with_secrets or not one.is_secret]
+def _answer(found: Values, *, with_secrets: bool) -> Answer:
+    named = sorted(((key.key, one) for key, one in found.readings.items()), key=lambda pair: pair[0])
+    shown = [(key, one) for key, one in named if with_secrets or not one.is_secret]
+    unavailable = {key.key: why for key, why in found.unavailable.items()}  # only secrets can be
+    left_out = [] if with_secrets else [*unavailable, *(key for key, one in named if one.is_secret)]
     return Answer(
         values={key: one.value for key, one in shown},
         versions={key: one.version for key, one in shown},
         stale=[key for key, one in shown if one.is_stale],
-        secrets_left_out=[key for key, one in found if one.is_secret and not with_secrets],
+        secrets_left_out=sorted(left_out),
+        unavailable=dict(sorted(unavailable.items())) if with_secrets else {},
     )
 
 
 def _tag(answer: Answer, question: Question) -> str:
     """Of versions and not of values: a digest of a short secret would give it away."""
-    what = (question.tenant_id, question.with_secrets, answer.versions, answer.stale, answer.secrets_left_out)
+    left_out = [*answer.secrets_left_out, *answer.unavailable]
+    what = (question.tenant_id, question.with_secrets, answer.versions, answer.stale, left_out)
     return tag_of(msgspec.json.encode(what))
 
 

@@ -11,19 +11,11 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import Protocol
 
 from policies.configuration.flags.errors import FlagsUnreadable
 from policies.configuration.flags.wire import MAX_DOCUMENT_BYTES
 
 Read = Callable[[], bytes]
-
-
-class Source(Protocol):
-    """Something that gives the document ``flags.json``."""
-
-    def changed(self) -> bytes | None:
-        """The document if it may be another than the last that was given, else None. Raises what goes wrong."""
 
 
 class FileSource:

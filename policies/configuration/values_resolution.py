@@ -39,11 +39,6 @@ class Declared(Spec):
         return is_secret_text(self.value)
 
 
-def namespace_of(declarations: Declarations, environment: str) -> str:
-    """The namespace that the keys of ``environment`` have. Raises KeyError for an environment that is not declared."""
-    return declarations.environments[environment].environment.namespace
-
-
 def declared_layers(declarations: Declarations, key: ConfigurationKey) -> Iterator[Declared]:
     """All values that are declared for ``key``, the one that counts first. Nothing where nothing is declared."""
     declared = declarations.environments.get(key.environment)
@@ -65,19 +60,6 @@ def declared_layers(declarations: Declarations, key: ConfigurationKey) -> Iterat
 def resolve(declarations: Declarations, key: ConfigurationKey) -> Declared | None:
     """The value that ``key`` has; None where no layer has one."""
     return next(declared_layers(declarations, key), None)
-
-
-def published(declarations: Declarations, environment: str) -> dict[ConfigurationKey, Declared]:
-    """What stores keep of ``environment``: one value a key of the environment (defaults filled in), one an override.
-
-    Readers then look for the tenant's own and, where there is none, for the environment's.
-    """
-    found: dict[ConfigurationKey, Declared] = {}
-    for key in _keys(declarations, environment):
-        value = resolve(declarations, key)
-        if value is not None:
-            found[value.key] = value
-    return found
 
 
 def effective(

@@ -8,11 +8,7 @@ from policies.configuration.spec import Scalar, ValueSchema
 from policies.configuration.values import ConfigurationKey
 from policies.configuration.values_resolution import need_of, schemas_of
 from policies.configuration.values_schemas import why_schema_is_refused, why_value_is_refused
-from policies.configuration.values_secrets import (
-    is_secret_text,
-    parse_secret,
-    why_place_is_refused,
-)
+from policies.configuration.values_secrets import is_secret_text, parse_secret, why_secret_is_refused
 from policies.declarations import Declarations, EnvironmentDeclarations
 from policies.findings import (
     Finding,
@@ -144,17 +140,14 @@ def _secret_problems(key: ConfigurationKey, value: Scalar, need: ConfigurationNe
         if need is not None and need.secret:
             yield f"{key.key} of {key.service} is a secret, and it stands here in clear", _ENCRYPT
         return
-    secret = parse_secret(value)
-    if secret is None:
-        yield "a text that begins with vault: is a secret, and this one has neither of its two forms", _ENCRYPT
-        return
-    if need is not None and not need.secret:
+    has_form = parse_secret(value) is not None
+    if has_form and need is not None and not need.secret:
         fix = f"write secret: true for {need.key} in services.yaml, or write the value itself"
         yield f"{key.service} does not expect {key.key} to be a secret", fix
-    why = why_place_is_refused(secret, key)
+    why = why_secret_is_refused(value, key)
     if why is not None:
         owner = f"tenants/{key.tenant_id}/" if key.tenant_id else "no tenant's folder"
-        yield why, f"refer to a path below {owner}"
+        yield why, f"refer to a path below {owner}" if has_form else _ENCRYPT
 
 
 def _refusals(value: Scalar, schemas: tuple[ValueSchema, ...]) -> Iterator[str]:

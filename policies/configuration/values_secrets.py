@@ -68,11 +68,16 @@ def parse_secret(text: str) -> SecretText | None:
     return None if found is None else KvReference(mount=found.group(1), path=found.group(2), field=found.group(3))
 
 
-def why_place_is_refused(secret: SecretText, key: ConfigurationKey) -> str | None:
-    """Why ``key`` may not have this secret: another tenant's path in Vault. None when it may.
+def why_secret_is_refused(text: str, key: ConfigurationKey) -> str | None:
+    """Why ``text`` is no secret that ``key`` may have; None when it is. What a ciphertext is bound to, Vault tells."""
+    secret = parse_secret(text)
+    if secret is None:
+        return "a secret is Vault's ciphertext or a reference to Vault, and this has neither of its two forms"
+    return _why_place_is_refused(secret, key)
 
-    What a ciphertext is bound to only Vault can tell.
-    """
+
+def _why_place_is_refused(secret: SecretText, key: ConfigurationKey) -> str | None:
+    """Another tenant's path in Vault, or none of its own."""
     if isinstance(secret, Ciphertext) or secret.tenant == key.tenant_id:
         return None
     if key.tenant_id is None:

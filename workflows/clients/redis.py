@@ -22,6 +22,7 @@ from redis.exceptions import RedisError
 from workflows.errors import AdxConnectionError
 
 TIMEOUT_SECONDS = 0.5
+QUIET_SECONDS = 1.0
 BATCH_SIZE = 1000
 
 
@@ -35,14 +36,14 @@ class Redis:
     """The Redis at ``url`` (``redis://:password@host:port/0``, or ``rediss://``). Contacts nobody until it is asked."""
 
     def __init__(self, url: str, *, timeout_seconds: float = TIMEOUT_SECONDS) -> None:
+        self._url, self._timeout_seconds = url, timeout_seconds
+        # Whoever asks has something better to do than to wait: the database knows as well.
+        self._client = self._opened(retries=1)
+
+    async def check(self) -> None:
+        """Return when it answers. Raises CacheAway."""
         with _translated():
-            self._client = redis.Redis.from_url(
-                url,
-                socket_timeout=timeout_seconds,
-                socket_connect_timeout=timeout_seconds,
-                # Whoever asks has something better to do than to wait: the database knows as well.
-                retry=Retry(NoBackoff(), 1),
-            )
+            await self._client.ping()
 
     async def get(self, name: str) -> bytes | None:
         """The bytes of ``name``; None when there are none."""
@@ -76,18 +77,37 @@ class Redis:
 
     @asynccontextmanager
     async def listening(self, channel: str) -> AsyncIterator[Callable[[], Awaitable[bytes | None]]]:
-        """Messages of ``channel`` from now on: each call gives one, or None after a while. Raises CacheAway."""
-        with _translated():
-            subscription = self._client.pubsub(ignore_subscribe_messages=True)
-            try:
-                await subscription.subscribe(channel)
-                yield lambda: _next(subscription)
-            finally:
-                await subscription.aclose()  # type: ignore[no-untyped-call] # redis-py's own
+        """Messages of ``channel`` from now on: each call gives one, or None after QUIET_SECONDS.
+
+        Raises CacheAway as soon as one may have been missed: for a lost connection, too.
+        """
+        # redis-py connects anew without a word where it may retry, and what was sent meanwhile is lost.
+        client = self._opened(retries=0)
+        try:
+            with _translated():
+                subscription = client.pubsub()
+                try:
+                    await subscription.subscribe(channel)
+                    if await subscription.get_message(timeout=self._timeout_seconds) is None:
+                        raise TimeoutError  # sent is not heard: only the answer says from when on messages come
+                    yield lambda: _next(subscription)
+                finally:
+                    await subscription.aclose()  # type: ignore[no-untyped-call] # redis-py's own
+        finally:
+            await client.aclose()
 
     async def close(self) -> None:
         """Give back all connections."""
         await self._client.aclose()
+
+    def _opened(self, *, retries: int) -> redis.Redis:
+        with _translated():
+            return redis.Redis.from_url(
+                self._url,
+                socket_timeout=self._timeout_seconds,
+                socket_connect_timeout=self._timeout_seconds,
+                retry=Retry(NoBackoff(), retries),
+            )
 
 
 def _bytes(found: bytes | str | None) -> bytes | None:
@@ -97,7 +117,7 @@ def _bytes(found: bytes | str | None) -> bytes | None:
 
 async def _next(subscription: Any) -> bytes | None:
     with _translated():
-        message = await subscription.get_message(timeout=1.0)
+        message = await subscription.get_message(ignore_subscribe_messages=True, timeout=QUIET_SECONDS)
     return message["data"] if message else None
 
 

@@ -12,12 +12,10 @@ import time
 from collections.abc import Iterable
 
 from policies.desired_state import DesiredState, ServiceInputs
-from policies.infrastructure.spec import EnvironmentSpec, Gate, PrometheusCheck
-from workflows.clients import prometheus
+from policies.infrastructure.spec import EnvironmentSpec, Gate
 from workflows.configuration.durable import Healthy
-from workflows.errors import AdxConnectionError, AdxTimeoutError, AdxValidationError, PostDeploymentTestFailed
-from workflows.fleet.gates import why_not
-from workflows.rollout import post_deployment
+from workflows.errors import AdxConnectionError, AdxTimeoutError, PostDeploymentTestFailed
+from workflows.fleet.asking import why_gate_not
 from workflows.runtime import Runtime
 from workflows.step_runner import Report
 
@@ -79,18 +77,6 @@ async def _why_not(runtime: Runtime, services: Iterable[ServiceInputs], gates: I
 async def _why_gate_not(runtime: Runtime, gate: Gate) -> str:
     """A gate that cannot be asked does not hold: whoever sees nothing has proved nothing."""
     try:
-        if gate.http_check is not None:
-            await post_deployment.http_check(gate.name, gate.http_check)
-        elif gate.prometheus is not None:
-            found = await prometheus.query(_address(runtime, gate.prometheus), gate.prometheus.query)
-            return why_not(gate.prometheus, found)
-    except (PostDeploymentTestFailed, AdxValidationError, AdxConnectionError, AdxTimeoutError) as error:
+        return await why_gate_not(gate, runtime.environ)
+    except (AdxConnectionError, AdxTimeoutError) as error:
         return str(error)
-    return ""
-
-
-def _address(runtime: Runtime, check: PrometheusCheck) -> str:
-    address = check.url or runtime.environ.get("ADX_PROMETHEUS_URL", "")
-    if not address:
-        raise AdxValidationError("no Prometheus is named: set url in the gate, or ADX_PROMETHEUS_URL for the workers")
-    return address

@@ -29,7 +29,6 @@ FIRST_DELAY_SECONDS = 0.5
 TIMEOUT_SECONDS = 5.0
 AT_ONCE = 20
 SMALLEST_SECRET_BYTES = 24  # Standard Webhooks: 24 to 64 bytes
-TOLERANCE_SECONDS = 300  # the same: how old a message may be
 _RETRIED = frozenset({408, 425, 429})
 
 

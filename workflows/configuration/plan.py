@@ -13,7 +13,7 @@ import msgspec
 from policies.configuration.spec import Scalar
 from policies.configuration.values import ConfigurationKey, ConfigurationValue, why_key_is_refused, why_not_on_the_wire
 from policies.configuration.values_schemas import why_value_is_refused
-from policies.configuration.values_secrets import is_secret_text, parse_secret, why_place_is_refused
+from policies.configuration.values_secrets import Ciphertext, is_secret_text, parse_secret, why_secret_is_refused
 from policies.desired_state import DesiredState, ServiceInputs
 from policies.services.spec import ConfigurationNeed
 from policies.spec import Spec
@@ -126,7 +126,7 @@ def check(plan: ConfigurationPlan, state: DesiredState) -> None:
 def sealed_in(plan: ConfigurationPlan) -> list[tuple[ConfigurationKey, str]]:
     """New ciphertexts, which only Vault can say are of their keys."""
     texts = ((one.key, (one.after.encrypted_value or "") if one.after else "") for one in plan.changes)
-    return [(key, text) for key, text in texts if text.startswith("vault:v")]
+    return [(key, text) for key, text in texts if isinstance(parse_secret(text), Ciphertext)]
 
 
 def _written(
@@ -163,8 +163,7 @@ def _why_refused(
     if why := why_key_is_refused(key):
         return why
     if value.is_secret:
-        secret = parse_secret(value.encrypted_value or "")
-        return "it has neither form of a secret" if secret is None else why_place_is_refused(secret, key)
+        return why_secret_is_refused(value.encrypted_value or "", key)
     if need is not None and need.secret:
         return "it is a secret, and it stands there in clear"
     if why := why_not_on_the_wire(value.value):

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from typing import TypeVar
 
 from policies.configuration.delivered import values_of
 from policies.configuration.spec import Scalar
@@ -14,12 +15,13 @@ from workflows.cells.models import CellLease
 from workflows.configuration import delivering
 from workflows.configuration.delivering import Rows
 from workflows.configuration.models import Author, Write
-from workflows.configuration.plan import is_same, value_of
+from workflows.configuration.plan import Tags, is_same, value_of
 from workflows.errors import AdxConnectionError
 from workflows.runtime import Runtime
 from workflows.telemetry import logs
 
 Move = tuple[Unit | None, Unit | None]
+Value = TypeVar("Value")
 ATTEMPTS = 3
 PAUSE_SECONDS = 1.0
 
@@ -37,35 +39,51 @@ async def deliver_units(
         return {}
     author = Author(by=lease.rollout_id, change_id=f"{lease.rollout_id}:{min(differing)}:{way}"[:200])
     try:
-        rows = await _written(runtime, lease.environment, commit, differing, author)
-        await delivering.announce(runtime.environ, rows)
+        tags = await delivering.read_tags(runtime.repository.path, commit, lease.environment)
+        writes = _writes(differing.values(), tags)
+        kept = await _persistently(lambda: _kept(runtime.environ, writes))
+        changed = [one for one in writes if not is_same(kept[one.key], one.value, one.tags)]
+        written = await _persistently(lambda: _written(runtime.environ, changed, author)) if changed else {}
+        # An attempt before this one may have ended between writing and announcing.
+        await _persistently(lambda: delivering.announce(runtime.environ, kept | written))
     except AdxError as error:
         return dict.fromkeys(differing, f"its configuration cannot be delivered: {error}")
-    await _tell(runtime.environ, rows, author.change_id)
+    await _tell(runtime.environ, written, author.change_id)
     return {}
 
 
-async def _written(runtime: Runtime, environment: str, commit: str, moves: Mapping[str, Move], author: Author) -> Rows:
-    tags = await delivering.read_tags(runtime.repository.path, commit, environment)
-    writes = [
-        Write(key=key, value=None)
-        if (value := _values(after).get(key)) is None
-        else Write(key=key, value=value_of(value), tags=tags.get((key.service, key.key), ()))
-        for before, after in moves.values()
-        for key in _values(before) | _values(after)
-    ]
-    for attempt in range(1, ATTEMPTS + 1):
+def _writes(moves: Iterable[Move], tags: Tags) -> list[Write]:
+    """What brings every value of the first to what it is in the second of each move."""
+    writes: list[Write] = []
+    for before, after in moves:
+        wanted = _values(after)
+        writes += [Write(key=key, value=None) for key in _values(before).keys() - wanted.keys()]
+        writes += [
+            Write(key=key, value=value_of(value), tags=tags.get((key.service, key.key), ()))
+            for key, value in wanted.items()
+        ]
+    return writes
+
+
+async def _kept(environ: Mapping[str, str], writes: Iterable[Write]) -> Rows:
+    async with delivering.opened_store(environ) as store:
+        return await delivering.rows_of(store, (one.key for one in writes))
+
+
+async def _written(environ: Mapping[str, str], writes: Sequence[Write], author: Author) -> Rows:
+    """What the keys of ``writes`` hold then; asked again under the same author, it finds what it has done."""
+    async with delivering.opened_store(environ) as store:
+        return dict(zip((one.key for one in writes), await store.write(writes, author), strict=True))
+
+
+async def _persistently(work: Callable[[], Awaitable[Value]]) -> Value:
+    """What ``work`` gives, asked again while something is away: a whole wave would be brought back for it."""
+    for _ in range(ATTEMPTS - 1):
         try:
-            async with delivering.opened_store(runtime.environ) as store:
-                kept = await delivering.rows_of(store, (one.key for one in writes))
-                changed = [one for one in writes if not is_same(kept[one.key], one.value, one.tags)]
-                written = await store.write(changed, author) if changed else []
-            return dict(zip((one.key for one in changed), written, strict=True))
+            return await work()
         except AdxConnectionError:
-            if attempt == ATTEMPTS:
-                raise
             await asyncio.sleep(PAUSE_SECONDS)
-    raise AssertionError("the loop returns or raises")
+    return await work()
 
 
 async def _tell(environ: Mapping[str, str], rows: Rows, change_id: str) -> None:

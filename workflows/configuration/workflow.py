@@ -45,7 +45,7 @@ class ConfigurationUpdateWorkflow:
     @workflow.init
     def __init__(self, update: ConfigurationUpdate) -> None:
         self._update = update
-        self._call = ActivityCall(update.timeouts)
+        self._call = ActivityCall(update.timeouts, update.environment)
         self._backed_up: BackedUp | None = None
         self._status = UpdateStatus(update.environment, update.rollout_id)
 
@@ -153,7 +153,9 @@ class ConfigurationRestoreWorkflow:
 
 async def restore_once(request: ConfigurationRestore) -> ConfigurationRestored:
     """One round, within any workflow."""
-    return await ActivityCall(request.timeouts).read(ConfigurationActivities.restore_values, request)
+    return await ActivityCall(request.timeouts, request.environment).read(
+        ConfigurationActivities.restore_values, request
+    )
 
 
 async def restored_line(request: ConfigurationRestore) -> str:

@@ -12,12 +12,12 @@ from temporalio import activity
 
 from policies.change_set import diff
 from policies.desired_state import DesiredState, ServiceInputs, Unit
-from policies.infrastructure.spec import EnvironmentSpec, FleetRules, Gate, PrometheusCheck, WorkloadsReady
+from policies.infrastructure.spec import EnvironmentSpec, FleetRules, Gate, WorkloadsReady
 from policies.placement import stack_of
 from workflows.bodies import DeliveryBody
 from workflows.cells.plan import mixed
-from workflows.clients import prometheus
-from workflows.errors import AdxValidationError, PostDeploymentTestFailed
+from workflows.errors import AdxValidationError
+from workflows.fleet.asking import why_gate_not
 from workflows.fleet.calendar import read_calendar
 from workflows.fleet.durable import (
     CalendarRequest,
@@ -28,7 +28,6 @@ from workflows.fleet.durable import (
     GatesRequest,
     SettleRequest,
 )
-from workflows.fleet.gates import why_not
 from workflows.fleet.machine import start
 from workflows.fleet.models import Calendar, FleetUnit, Wave
 from workflows.fleet.newest import newest_rules
@@ -36,7 +35,6 @@ from workflows.fleet.waves import plan_waves
 from workflows.infrastructure.models import StackLease
 from workflows.ledger import cells, fencing, units
 from workflows.ledger.units import UnitState, version_of
-from workflows.rollout import post_deployment
 from workflows.runtime import Runtime
 from workflows.step_runner import Report, StepKey
 from workflows.task_queues import CELLS_AT_ONCE, cells_at_once_from
@@ -130,23 +128,9 @@ class FleetActivities:
         try:
             if gate.workloads_ready is not None:
                 return await self._why_not_ready(gate.workloads_ready, desired)
-            if gate.http_check is not None:
-                await post_deployment.http_check(gate.name, gate.http_check)
-            elif gate.prometheus is not None:
-                return why_not(
-                    gate.prometheus, await prometheus.query(self._address(gate.prometheus), gate.prometheus.query)
-                )
-        except (PostDeploymentTestFailed, AdxValidationError) as error:
+        except AdxValidationError as error:
             return str(error)
-        return ""
-
-    def _address(self, check: PrometheusCheck) -> str:
-        address = check.url or self._runtime.environ.get("ADX_PROMETHEUS_URL", "")
-        if not address:
-            raise AdxValidationError(
-                "no Prometheus is named: set url in the gate, or ADX_PROMETHEUS_URL for the workers"
-            )
-        return address
+        return await why_gate_not(gate, self._runtime.environ)
 
     async def _why_not_ready(self, check: WorkloadsReady, desired: DesiredState) -> str:
         """Wait for the workloads of all services: tenants bring load, not workloads of their own."""

@@ -113,11 +113,8 @@ class _Walk:
         yield Step(
             asked="default",
             verdict="not asked" if is_decided else "decides",
-            found="" if is_decided else self._default(),
+            found="" if is_decided else self._plan.default,
         )
-
-    def _default(self) -> str:
-        return self._plan.default
 
     def _conditions(self, rule: PlannedRule) -> Iterator[Step]:
         if rule.span is not None:

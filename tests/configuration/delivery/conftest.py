@@ -8,6 +8,8 @@ import pytest
 
 from tests.configuration.delivery.doubles import ConfigurationDoubles
 from tests.configuration.delivery.harness import Harness, opened
+from tests.configuration.reading.conftest import servers  # noqa: F401 - a fixture
+from tests.support.configuration import postgres_server, postgres_url  # noqa: F401 - fixtures
 
 
 @pytest.fixture

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import uuid
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
 from temporalio.client import Client, WorkflowHandle
 from temporalio.testing import WorkflowEnvironment
-from temporalio.worker import Worker
+from temporalio.worker import Interceptor, Worker
 
 from tests.configuration.delivery.doubles import ConfigurationDoubles
 from tests.support.binaries import beside_python
@@ -20,6 +20,7 @@ from workflows.rollout.models import RolloutInput, RolloutStatus, Submission
 from workflows.rollout.restore import RestoreWorkflow
 from workflows.rollout.workflow import RolloutWorkflow
 from workflows.sandbox import sandboxed_runner
+from workflows.task_queues import KINDS, Kind, kind_of, queue_of
 
 UPDATE = ConfigurationUpdate("development", "rollout", "desired-state", "base-state", "delivery", "ada@example.com")
 WORKFLOWS = [RolloutWorkflow, RestoreWorkflow, ConfigurationUpdateWorkflow, ConfigurationRestoreWorkflow]
@@ -48,19 +49,29 @@ class Harness:
 
 
 @contextlib.asynccontextmanager
-async def opened(doubles: ConfigurationDoubles) -> AsyncIterator[Harness]:
+async def opened(doubles: ConfigurationDoubles, *interceptors: Interceptor) -> AsyncIterator[Harness]:
     """A server of its own."""
     task_queue = f"test-{uuid.uuid4()}"
     program = beside_python("temporal-test-server")
     async with (
         await WorkflowEnvironment.start_time_skipping(test_server_existing_path=program) as server,
-        Worker(
-            server.client,
-            task_queue=task_queue,
-            workflows=WORKFLOWS,
-            activities=doubles.all(),
-            workflow_runner=sandboxed_runner(),
-            max_heartbeat_throttle_interval=timedelta(milliseconds=50),
-        ),
+        contextlib.AsyncExitStack() as workers,
     ):
+        for kind in KINDS:
+            await workers.enter_async_context(_worker(server.client, task_queue, kind, doubles, interceptors))
         yield Harness(server.client, task_queue, doubles)
+
+
+def _worker(
+    client: Client, task_queue: str, kind: Kind, doubles: ConfigurationDoubles, interceptors: Sequence[Interceptor]
+) -> Worker:
+    """Serves the work of one kind and nothing else."""
+    return Worker(
+        client,
+        task_queue=queue_of(task_queue, kind),
+        workflows=WORKFLOWS if kind == "workflows" else [],
+        activities=[one for one in doubles.all() if kind_of(one.__name__) == kind],
+        interceptors=interceptors,
+        workflow_runner=sandboxed_runner(),
+        max_heartbeat_throttle_interval=timedelta(milliseconds=50),
+    )

@@ -11,7 +11,7 @@ import pytest
 from infra.render import render_unit
 from policies.configuration.delivered import values_of_state
 from policies.configuration.values import ConfigurationKey
-from policies.configuration.values_resolution import published
+from policies.configuration.values_resolution import effective
 from policies.desired_state import Unit, resolve
 from policies.services.spec import ConfigurationNeed
 from tests.support.configuration import CIPHERTEXT
@@ -106,8 +106,8 @@ def test_secrets_of_a_tenant_stand_apart_from_its_values() -> None:
     assert json.loads(base64.b64decode(sealed["context"]))[-1] == "acme"
 
 
-def test_units_keep_in_the_store_what_resolution_publishes() -> None:
-    """Two ways to the same values: of the desired state, and of the declarations."""
+def test_units_keep_in_the_store_what_declarations_say() -> None:
+    """Two ways to the same values: of the desired state, and of the declarations; a tenant's beside everybody's."""
     documents = base_documents()
     frontend = documents["environments/production/services.yaml"]["services"][0]
     frontend["configuration"] = [{"key": key} for key in ("CURRENCY", "SHOW_BANNER")]
@@ -116,6 +116,7 @@ def test_units_keep_in_the_store_what_resolution_publishes() -> None:
 
     kept = values_of_state(resolve(declared, "production", "a" * 40))
 
-    assert kept == {key: one.value for key, one in published(declared, "production").items()}
+    said = [one for tenant in (None, *declared.tenants) for one in effective(declared, "production", tenant_id=tenant)]
+    assert kept == {one.key: one.value for one in said}
     assert {key.key for key in kept if key.tenant_id == "acme"} == {"CURRENCY"}
     assert "name" in kept.values()

@@ -22,7 +22,7 @@ from workflows.configuration import delivering, notify
 from workflows.configuration.delivering import NotAcknowledged, changes_of, tell_services
 from workflows.configuration.durable import Notified
 from workflows.configuration.models import Record
-from workflows.configuration.notify import Change, Webhook, WebhooksRefused, client, new_secret, tell
+from workflows.configuration.notify import Webhook, WebhooksRefused, client, new_secret, tell
 
 DOCS = Path(__file__).parents[3] / "docs" / "configuration.md"
 ROWS: dict[ConfigurationKey, Record | None] = {
@@ -205,12 +205,18 @@ def test_messages_of_one_change_have_ids_that_stay_and_differ() -> None:
 
     assert [one.id for one in first] == [one.id for one in again]
     assert len({one.id for one in [*first, *other]}) == 4
-    assert all(isinstance(one, Change) for one in first)
 
 
 async def test_a_message_is_not_sent_by_way_of_a_proxy(webhook: Webhook, monkeypatch: pytest.MonkeyPatch) -> None:
     """Settings of the worker's process do not lead messages elsewhere."""
+    for name in ("NO_PROXY", "no_proxy"):
+        monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:1")
 
     assert (await sent(webhook))[0] == ""
-    assert delivering.is_configured({}) is False
+
+
+def test_only_a_store_of_its_own_is_written_to() -> None:
+    """The ledger's database, which readers fall back to, is not."""
+    assert not delivering.is_configured({"ADX_LEDGER_URL": "postgresql://ledger"})
+    assert delivering.is_configured({"ADX_CONFIGURATION_URL": "postgresql://store"})

@@ -100,7 +100,7 @@ def state(need: ConfigurationNeed) -> DesiredState:
         (500, ConfigurationNeed(key="PAGE_SIZE", schema=ValueSchema(maximum=200)), "schema"),
         (2**60, ConfigurationNeed(key="PAGE_SIZE"), "2\\^53"),
         ("hunter2", ConfigurationNeed(key="PAGE_SIZE", secret=True), "in clear"),
-        ("vault:nonsense", ConfigurationNeed(key="PAGE_SIZE", secret=True), "neither form"),
+        ("vault:nonsense", ConfigurationNeed(key="PAGE_SIZE", secret=True), "neither of its two forms"),
         ("vault:kv/tenants/globex/x#y", ConfigurationNeed(key="PAGE_SIZE", secret=True), "tenant's secret"),
     ],
 )
@@ -113,9 +113,9 @@ def test_a_value_that_no_reader_should_get_is_refused(value: Scalar, need: Confi
 
 
 def test_only_ciphertexts_that_are_new_are_held_against_vault() -> None:
-    """References are not encrypted, and what is kept was held against it before."""
-    reference = "vault:kv/shop/rates#token"
-    made = plan({SIZE: reference, TOKEN: CIPHERTEXT, key("OLD_TOKEN"): CIPHERTEXT}, kept(key("OLD_TOKEN"), sealed()))
+    """References are not encrypted, wherever they lead; what is kept was held against it before."""
+    references = {key(f"R{place}"): f"vault:{place}/rates#token" for place in ("kv/shop", "vendor", "v1")}
+    made = plan({**references, TOKEN: CIPHERTEXT, key("OLD_TOKEN"): CIPHERTEXT}, kept(key("OLD_TOKEN"), sealed()))
 
     assert sealed_in(made) == [(TOKEN, CIPHERTEXT)]
-    assert value_of(reference).is_secret
+    assert all(value_of(reference).is_secret for reference in references.values())

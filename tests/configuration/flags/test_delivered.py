@@ -12,6 +12,7 @@ import httpx
 from tests.configuration.flags.test_command import PROGRAM, ROOT, environ
 from tests.configuration.flags.test_serving import FLAG, head
 from tests.configuration.flags.test_stale import commit, new_repository
+from tests.support.configuration import Link, linked, postgres_server, postgres_url  # noqa: F401 - fixtures
 from workflows.ledger import Ledger, environments, fencing, rollouts
 from workflows.ledger.models import NewRollout
 
@@ -29,31 +30,47 @@ async def deliver(ledger: Ledger, commit_id: str) -> None:
     )
 
 
-async def test_the_delivered_commit_is_served_and_followed(ledger_url: str, tmp_path: Path):
-    """A merge alone changes nothing; its delivery does, without a restart."""
+async def test_the_delivered_commit_is_served_and_followed(postgres_url: str, tmp_path: Path):  # noqa: F811 - the fixture
+    """A merge alone changes nothing; its delivery does, without a restart, by the one connection that was opened.
+
+    While the ledger is away the flags stay what they were, which is said; another connection is taken when it is back.
+    """
     new_repository(tmp_path)
     commit(tmp_path, "2026-01-01T00:00:00Z", FLAG)
     old = head(tmp_path)
     commit(tmp_path, "2026-02-01T00:00:00Z", {**FLAG, "enabled": True})
-    own = {**environ(tmp_path), "ADX_LEDGER_URL": ledger_url, "PYTHONPATH": str(ROOT)}
-    async with await Ledger.open(ledger_url) as ledger:
-        await ledger.migrate()
-        await deliver(ledger, old)
-        command = (*PROGRAM[1:], "flags", "serve", "staging", "--repo", str(tmp_path), "--listen", "127.0.0.1:0")
-        process = await asyncio.create_subprocess_exec(
-            sys.executable, *command, stderr=asyncio.subprocess.PIPE, env=own, cwd=tmp_path
-        )
-        try:
-            assert process.stderr is not None
-            address = re.search(r"http://[0-9.:]+", (await process.stderr.readline()).decode())
-            assert address is not None
-            async with httpx.AsyncClient(base_url=address[0]) as client:
-                before = await client.post("/ofrep/v1/evaluate/flags/one", json={"context": {}})
-                await deliver(ledger, head(tmp_path))
-                assert b"flags changed" in await process.stderr.readline()
-                after = await client.post("/ofrep/v1/evaluate/flags/one", json={"context": {}})
-        finally:
-            process.terminate()
-            await process.wait()
+    with linked(postgres_url) as link:
+        async with await Ledger.open(postgres_url) as ledger:
+            await followed(ledger, link, postgres_url, old, tmp_path)
+
+
+async def followed(ledger: Ledger, link: Link, url: str, old: str, folder: Path) -> None:
+    """Deliver ``old``, serve, deliver the newest, lose the ledger and find it again."""
+    await ledger.migrate()
+    await deliver(ledger, old)
+    own = {**environ(folder), "ADX_LEDGER_URL": link.through(url), "PYTHONPATH": str(ROOT)}
+    command = (*PROGRAM[1:], "flags", "serve", "staging", "--repo", str(folder), "--listen", "127.0.0.1:0")
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, *command, stderr=asyncio.subprocess.PIPE, env=own, cwd=folder
+    )
+    try:
+        assert process.stderr is not None
+        address = re.search(r"http://[0-9.:]+", (await process.stderr.readline()).decode())
+        assert address is not None
+        async with httpx.AsyncClient(base_url=address[0]) as client:
+            before = await client.post("/ofrep/v1/evaluate/flags/one", json={"context": {}})
+            await deliver(ledger, head(folder))
+            assert b"flags changed" in await process.stderr.readline()
+            after = await client.post("/ofrep/v1/evaluate/flags/one", json={"context": {}})
+            assert link.connections == 1
+
+            link.cut()
+            assert b"the flags may be old" in await process.stderr.readline()
+            assert (await client.get("/healthz")).json() == {"commit": head(folder), "stale": True}
+            link.mend()
+            assert b"the flags are current again" in await process.stderr.readline()
+    finally:
+        process.terminate()
+        await process.wait()
 
     assert (before.json()["value"], after.json()["value"]) == (False, True)

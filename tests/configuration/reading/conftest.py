@@ -12,7 +12,7 @@ import redis
 
 from policies.configuration.values import ConfigurationKey
 from tests.support.configuration import Link, author, linked, postgres_server, postgres_url  # noqa: F401 - fixtures
-from workflows.clients.redis import Redis
+from workflows.clients.redis import TIMEOUT_SECONDS, Redis
 from workflows.configuration.models import Record, Write
 from workflows.configuration.reading import ConfigurationReader, Times
 from workflows.configuration.reading.entries import Authenticator, name_of
@@ -34,10 +34,12 @@ class Servers:
     plain_redis: redis.Redis = field(repr=False)
     cache_key: bytes = field(repr=False)
 
-    def shared(self, times: Times = BRIEF, *, direct: bool = False) -> SharedCache:
+    def shared(
+        self, times: Times = BRIEF, *, direct: bool = False, timeout_seconds: float = TIMEOUT_SECONDS
+    ) -> SharedCache:
         """A shared cache, through the link unless ``direct``."""
         url = self.redis_url if direct else self.redis_link.through(self.redis_url)
-        return SharedCache(Redis(url), Authenticator(self.cache_key), times)
+        return SharedCache(Redis(url, timeout_seconds=timeout_seconds), Authenticator(self.cache_key), times)
 
     def store(self) -> ConfigurationStore:
         """The repository, through the link."""

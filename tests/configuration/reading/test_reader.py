@@ -14,7 +14,8 @@ import pytest
 
 from policies.configuration.values import ConfigurationKey
 from tests.configuration.reading.conftest import BRIEF, Servers, hearing
-from tests.support.configuration import key, plain
+from tests.support.configuration import key, plain, sealed
+from workflows.clients.redis import CacheAway
 from workflows.configuration.errors import StoreUnreachable
 from workflows.configuration.models import Criteria, Record, Write
 from workflows.configuration.reading import ConfigurationReader, Reading
@@ -30,6 +31,7 @@ class Counting:
     def __init__(self, rows: Any) -> None:
         self.rows = rows
         self.asked: list[list[str]] = []
+        self.scopes: list[str | None] = []
         self.gate: asyncio.Event | None = None
 
     async def find_many(self, ids: Iterable[str]) -> dict[str, Record]:
@@ -41,7 +43,10 @@ class Counting:
         return found
 
     async def find_by_criteria(self, criteria: Criteria) -> list[Record]:
+        self.scopes.append(criteria.tenant_id)
         found: list[Record] = await self.rows.find_by_criteria(criteria)
+        if self.gate is not None:
+            await self.gate.wait()
         return found
 
 
@@ -231,9 +236,65 @@ async def test_without_redis_the_repository_answers(servers: Servers, reader: Co
     servers.redis_link.mend()
     await hearing(reader)
     await until(reader, key(), 2)
+    await nothing_away(reader)
+
+
+async def test_who_hears_of_changes_does_not_call_redis_away(servers: Servers) -> None:
+    """Though it was passed over a moment ago: what is read from here on is believed for minutes."""
+    await servers.write(Write(key=key(), value=plain(1)))
+    rows = Counting(servers.direct)
+    shared = servers.shared(msgspec.structs.replace(BRIEF, retry=3600.0))
+    shared._failed(CacheAway("away"))
+    async with ConfigurationReader(rows, shared=shared, times=BRIEF) as reader:
+        assert reader.health().away == {"redis": "away"}
+        await hearing(reader)
+
+        assert reader.health().away == {}
+        assert (await reader.get_configuration(key())).value == 1
+    assert rows.asked == []
+
+
+async def test_redis_is_asked_how_it_is_while_nobody_reads(servers: Servers, reader: ConfigurationReader) -> None:
+    """A look-up that fails after Redis is back leaves nothing behind."""
+    assert reader._shared is not None
+    reader._shared._failed(CacheAway("away"))
+
+    await nothing_away(reader)
+    assert reader.health().is_hearing
+
+
+async def test_redis_is_called_away_once_with_the_reason(servers: Servers, caplog: pytest.LogCaptureFixture) -> None:
+    """Look-ups that pass it over say nothing of their own."""
+    shared = servers.shared(msgspec.structs.replace(BRIEF, retry=3600.0))
+    servers.redis_link.cut()
+    reader = ConfigurationReader(servers.direct, shared=shared, times=BRIEF)
+    await reader.get_many([key("A"), key("B")])
+    await reader.get_many([key("C"), key("D")])
+    await reader.close()
+
+    assert reader.health().away == {"redis": "Redis cannot be used (ConnectionError)"}
+    assert caplog.text.count("redis is away") == 1
+
+
+async def test_news_that_a_lost_connection_may_have_missed_are_looked_up(
+    servers: Servers, reader: ConfigurationReader
+) -> None:
+    """The connection is made anew; what was sent meanwhile is not sent again."""
+    await servers.write(Write(key=key(), value=plain(1)), announce=False)
+    await until(reader, key(), 1)
+    await servers.write(Write(key=key(), value=plain(2)), announce=False)
+    servers.plain_redis.flushdb()
+
+    servers.plain_redis.client_kill_filter(_type="pubsub")
+
+    await until(reader, key(), 2)
+    await hearing(reader)
+
+
+async def nothing_away(reader: ConfigurationReader) -> None:
+    """Wait until all servers answered last."""
     with anyio.fail_after(PATIENCE_SECONDS):
         while reader.health().away:
-            await reader.get_configuration(key())
             await anyio.sleep(0.01)
 
 
@@ -305,6 +366,19 @@ async def test_everything_of_a_service_is_read_with_one_query(servers: Servers) 
         ("B", "acme"): 3,
     }
     assert {one.key: found.value for one, found in of_all.items()} == {"A": 1, "C": 5}
+
+
+async def test_a_secret_that_cannot_be_opened_is_named_and_not_nothing(
+    servers: Servers, reader: ConfigurationReader
+) -> None:
+    """Also where the reader knew that there was none; the other values come with it."""
+    assert await reader.get_configuration(key("TOKEN")) == MISSING
+    await servers.write(Write(key=key("TOKEN"), value=sealed()), Write(key=key("A"), value=plain(1)), announce=False)
+
+    found = await reader.values_of("shop", "staging", "frontend")
+
+    assert {one.key: reading.value for one, reading in found.readings.items()} == {"A": 1}
+    assert found.unavailable == {key("TOKEN"): "this reader has no Vault to open secrets with"}
 
 
 def test_a_service_loads_neither_temporal_nor_pulumi() -> None:

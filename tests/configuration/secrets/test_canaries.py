@@ -157,7 +157,7 @@ async def test_an_outage_of_vault_stops_nobody_who_knows_the_secret(
 ) -> None:
     """A changed secret stays as it was, marked; one that nobody knows is an error that says that Vault is sealed."""
     from tests.support.configuration_vault import new_transit_key, own_vault
-    from workflows.clients.vault_session import VaultSealed
+    from workflows.clients.vault.errors import VaultSealed
     from workflows.configuration.reading import Times
     from workflows.configuration.secrets import Sealer
 

@@ -16,9 +16,9 @@ import pytest
 
 from tests.configuration.secrets.conftest import Environ
 from tests.support.configuration import key
-from workflows.clients.vault import VaultRefused
-from workflows.clients.vault_login import KubernetesLogin, TokenKeeper, TokenLogin, login_from_settings
-from workflows.clients.vault_session import VaultSession, VaultTokenExpired
+from workflows.clients.vault.errors import VaultRefused, VaultTokenExpired
+from workflows.clients.vault.login import KubernetesLogin, TokenKeeper, TokenLogin, login_from_settings
+from workflows.clients.vault.session import VaultSession
 from workflows.configuration.secrets import Opener, Sealer, open_secrets
 
 TOKEN = key("TOKEN")

@@ -15,8 +15,14 @@ from policies.errors import AdxError
 from tests.configuration.secrets.conftest import Environ
 from tests.support.configuration import key
 from tests.support.configuration_vault import new_transit_key, own_vault
-from workflows.clients.vault import VaultDenied, VaultRefused, VaultUnreachable
-from workflows.clients.vault_session import SecretNotForHere, VaultSealed, VaultTokenExpired
+from workflows.clients.vault.errors import (
+    SecretNotForHere,
+    VaultDenied,
+    VaultRefused,
+    VaultSealed,
+    VaultTokenExpired,
+    VaultUnreachable,
+)
 from workflows.configuration.errors import ValueRefused
 from workflows.configuration.secrets import Opener, Refused, Sealer, open_secrets
 

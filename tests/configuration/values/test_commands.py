@@ -189,6 +189,20 @@ async def test_history_diff_and_restore_go_round(delivered: Shop) -> None:
     await in_thread(delivered, "restore", "development", "frontend", "PAGE_SIZE", "9", fails=6)
 
 
+async def test_what_was_kept_is_shown_whatever_is_wrong_with_the_declarations(delivered: Shop) -> None:
+    """Of those only environment.yaml is read: it says in which namespace the values are."""
+    (delivered.folder / "tenants/acme.yaml").write_text("no: tenant")
+    (delivered.folder / FILE).write_text("{")
+
+    for arguments, shown in ((("history",), "ada"), (("diff",), "+ 2: 24")):
+        versions = ("1", "2") if arguments == ("diff",) else ()
+        assert shown in await in_thread(delivered, *arguments, "development", "frontend", "PAGE_SIZE", *versions)
+    await in_thread(delivered, "history", "developmnt", "frontend", "PAGE_SIZE", fails=6)
+    await in_thread(delivered, "get", "development", fails=3)
+    (delivered.folder / "environments/development/environment.yaml").write_text("{")
+    await in_thread(delivered, "history", "development", "frontend", "PAGE_SIZE", fails=3)
+
+
 async def test_a_store_that_is_away_is_named(tmp_path: Path) -> None:
     """With the exit status for what does not answer."""
     shop = make_shop(tmp_path, ADX_CONFIGURATION_URL="postgresql://adx:canary-1@127.0.0.1:1/adx")

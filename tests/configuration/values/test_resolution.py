@@ -6,9 +6,11 @@ import itertools
 
 import pytest
 
+from policies.configuration.delivered import values_of_state
 from policies.configuration.values import ConfigurationKey
-from policies.configuration.values_resolution import LAYERS, declared_layers, published, resolve
+from policies.configuration.values_resolution import LAYERS, declared_layers, resolve
 from policies.declarations import Declarations
+from policies.desired_state import resolve as resolved_state
 from tests.support.declared import declarations, edited
 
 PLACES = {
@@ -57,19 +59,18 @@ def test_a_tenant_never_gets_what_another_has_for_itself(layers: tuple[str, ...]
 
 
 @pytest.mark.parametrize("layers", SUBSETS, ids="+".join)
-def test_what_is_published_gives_readers_the_same_answer(layers: tuple[str, ...]) -> None:
+def test_what_the_store_keeps_gives_readers_the_same_answer(layers: tuple[str, ...]) -> None:
     """A reader looks for the tenant's row, then for the environment's: two look-ups say what three layers say."""
     declared = with_layers(layers)
     namespace = declared.environments["production"].environment.namespace
-    rows = published(declared, "production")
+    rows = values_of_state(resolved_state(declared, "production", "a" * 40))
 
     for tenant in ("acme", "globex", None):
         key = ConfigurationKey(
             namespace=namespace, environment="production", service="frontend", key="THEME", tenant_id=tenant
         )
-        row = rows.get(key) or rows.get(key.for_all_tenants())
         expected = resolve(declared, key)
-        assert (row and row.value) == (expected and expected.value)
+        assert rows.get(key, rows.get(key.for_all_tenants())) == (expected and expected.value)
 
 
 def test_another_environment_has_values_of_its_own() -> None:

@@ -15,7 +15,7 @@ from policies.configuration.values_secrets import (
     KvReference,
     is_secret_text,
     parse_secret,
-    why_place_is_refused,
+    why_secret_is_refused,
 )
 
 KEY = ConfigurationKey(namespace="shop", environment="staging", service="web", key="TOKEN")
@@ -119,14 +119,21 @@ def test_what_only_looks_like_a_secret_is_none(text: str):
 
 def test_a_tenants_folder_is_for_that_tenant():
     """Nobody's value leads there, and a tenant's value leads nowhere else."""
-    acme, nobody = parse_secret("vault:kv/tenants/acme/rates#token"), parse_secret("vault:kv/shop/rates#token")
-    assert acme is not None
-    assert nobody is not None
+    acme, nobody = "vault:kv/tenants/acme/rates#token", "vault:kv/shop/rates#token"
     for_acme = msgspec.structs.replace(KEY, tenant_id="acme")
     for_globex = msgspec.structs.replace(KEY, tenant_id="globex")
 
-    assert why_place_is_refused(acme, for_acme) is None
-    assert why_place_is_refused(nobody, KEY) is None
-    assert why_place_is_refused(acme, KEY) is not None
-    assert why_place_is_refused(acme, for_globex) is not None
-    assert why_place_is_refused(nobody, for_acme) is not None
+    assert why_secret_is_refused(acme, for_acme) is None
+    assert why_secret_is_refused(nobody, KEY) is None
+    assert why_secret_is_refused(acme, KEY) is not None
+    assert why_secret_is_refused(acme, for_globex) is not None
+    assert why_secret_is_refused(nobody, for_acme) is not None
+
+
+def test_a_secret_without_form_is_refused_wherever_it_stands():
+    """The same words for whoever refuses it: validation, delivery, store and reader."""
+    why = why_secret_is_refused("vault:nonsense", KEY)
+
+    assert why is not None
+    assert "neither of its two forms" in why
+    assert why_secret_is_refused("vault:v1:" + "A" * 40, KEY) is None

@@ -8,28 +8,41 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from typing import Protocol
 
 from policies.configuration.values import ConfigurationKey
 from workflows.clients.redis import CacheAway
 from workflows.configuration.reading import entries
-from workflows.configuration.reading.memory import Memory
 from workflows.configuration.reading.model import Times
 from workflows.configuration.reading.shared import SharedCache, changed_services
 
 _log = logging.getLogger("adx.configuration")
-Scope = tuple[str, str, str]
+Service = tuple[str, str, str]
+
+
+class Doubting(Protocol):
+    """What knows values, and is told of news."""
+
+    def doubt(self, changed: Iterable[ConfigurationKey]) -> None:
+        """These have changed."""
+
+    def doubt_all(self) -> None:
+        """News may have been missed."""
+
+    def shorten(self, seconds: float) -> None:
+        """News will not be heard: believe nothing for longer than about so long."""
 
 
 class Listener:
-    """Doubts what has changed, and wakes whoever waits for it."""
+    """Lets doubt what has changed, and wakes whoever waits for it."""
 
-    def __init__(self, shared: SharedCache | None, memory: Memory, times: Times) -> None:
+    def __init__(self, shared: SharedCache | None, doubting: Sequence[Doubting], times: Times) -> None:
         self.is_hearing = False
         self._shared = shared
-        self._memory = memory
+        self._doubting = doubting
         self._times = times
-        self._events: dict[Scope, asyncio.Event] = {}
+        self._events: dict[Service, asyncio.Event] = {}
 
     async def run(self) -> None:
         """Listen until cancelled; connect again whenever the connection is lost."""
@@ -41,14 +54,15 @@ class Listener:
             except CacheAway:
                 if self.is_hearing:
                     _log.warning("changes are not heard any more: Redis is away")
-                    self._memory.shorten(self._times.unheard)
+                    for one in self._doubting:
+                        one.shorten(self._times.unheard)
             finally:
                 self.is_hearing = False
             await asyncio.sleep(self._times.retry)
 
-    async def wait(self, scope: Scope, seconds: float) -> bool:
-        """Whether something of ``scope`` changed within so many seconds."""
-        event = self._events.setdefault(scope, asyncio.Event())
+    async def wait(self, service: Service, seconds: float) -> bool:
+        """Whether something of ``service`` changed within so many seconds."""
+        event = self._events.setdefault(service, asyncio.Event())
         try:
             await asyncio.wait_for(event.wait(), seconds)
         except TimeoutError:
@@ -57,11 +71,16 @@ class Listener:
 
     async def _listen(self, shared: SharedCache) -> None:
         async with shared.redis.listening(entries.CHANNEL) as following:
-            self._memory.doubt_all()
+            # Values are believed for long from here on: not while Redis is passed over because it was away.
+            await shared.check()
+            for one in self._doubting:
+                one.doubt_all()
             self.is_hearing = True
             while True:
                 message = await following()
-                if message is not None:
+                if message is None:
+                    await shared.check()
+                else:
                     self._hear(shared, message)
 
     def _hear(self, shared: SharedCache, message: bytes) -> None:
@@ -71,11 +90,12 @@ class Listener:
             shared.forged_entries += 1
             _log.warning("a message about changes is dropped: it is %s", error)
             return
-        self._memory.doubt(changed)
+        for one in self._doubting:
+            one.doubt(changed)
         self._wake(changed)
 
     def _wake(self, changed: Iterable[ConfigurationKey]) -> None:
-        for scope in changed_services(changed):
-            event = self._events.pop(scope, None)
+        for service in changed_services(changed):
+            event = self._events.pop(service, None)
             if event is not None:
                 event.set()

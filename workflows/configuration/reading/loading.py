@@ -6,6 +6,7 @@ known stays unknown: the reader decides what that means for its callers.
 
 from __future__ import annotations
 
+import contextlib
 import logging
 from collections.abc import Iterable, Mapping
 from typing import Protocol
@@ -18,7 +19,7 @@ from workflows.clients.redis import CacheAway
 from workflows.configuration.errors import ValueUnavailable
 from workflows.configuration.models import Criteria, Record
 from workflows.configuration.reading.entries import Entry, entry_of
-from workflows.configuration.reading.model import MISSING, Reading
+from workflows.configuration.reading.model import MISSING, Reading, Scope
 from workflows.configuration.reading.shared import SharedCache
 from workflows.configuration.secrets.opening import Opener, Refused
 
@@ -44,7 +45,7 @@ class Loaded(msgspec.Struct):
 
 
 class Loader:
-    """Looks up many keys at once. ``away`` says of each backend why it could not be asked last."""
+    """Looks up many keys at once. ``away`` says of repository and Vault why they could not be asked last."""
 
     def __init__(self, rows: Rows, opener: Opener | None, shared: SharedCache | None) -> None:
         self._rows = rows
@@ -84,9 +85,18 @@ class Loader:
         return _reading(layer, entry, opened[1]), entry.encrypted_value
 
     async def load_all(
-        self, criteria: Criteria, tenant_id: str | None, opened: Mapping[ConfigurationKey, tuple[str, str]]
+        self, scope: Scope, opened: Mapping[ConfigurationKey, tuple[str, str]]
     ) -> dict[ConfigurationKey, Loaded]:
-        """All values that fit, as ``tenant_id`` gets them; one query. Raises what is wrong with the repository."""
+        """All values of ``scope``, as its tenant gets them; one query. Raises what is wrong with the repository."""
+        namespace, environment, service, tenant_id = scope
+        criteria = Criteria(
+            namespace=namespace,
+            environment=environment,
+            service=service,
+            tenant_id=tenant_id,
+            without_tenant=tenant_id is None,
+            or_without_tenant=tenant_id is not None,
+        )
         try:
             records = await self._rows.find_by_criteria(criteria)
         except AdxError as error:
@@ -106,10 +116,8 @@ class Loader:
         rows, self.unfilled = self.unfilled, {}
         if self._shared is None or not rows:
             return
-        try:
+        with contextlib.suppress(CacheAway):
             await self._shared.fill(rows)
-        except CacheAway as error:
-            self._note("redis", error)
 
     async def shared_entries(self, layers: list[ConfigurationKey]) -> dict[ConfigurationKey, Entry]:
         """What the shared cache has of ``layers``; nothing while it is away."""
@@ -118,15 +126,10 @@ class Loader:
         try:
             if len(layers) == 1:
                 one = await self._shared.find_one(layers[0])
-                found = {} if one is None else {layers[0]: one}
-            else:
-                found = await self._shared.find(layers)
-        except CacheAway as error:
-            self._note("redis", error)
+                return {} if one is None else {layers[0]: one}
+            return await self._shared.find(layers)
+        except CacheAway:
             return {}
-        if self.away:
-            self.away.pop("redis", None)
-        return found
 
     async def _entries(
         self, layers: list[ConfigurationKey], found: dict[ConfigurationKey, Entry]

@@ -6,9 +6,11 @@ from typing import Literal, TypeVar
 
 import msgspec
 
-from policies.configuration.values import Json
+from policies.configuration.values import ConfigurationKey, Json
 
 Default = TypeVar("Default")
+Scope = tuple[str, str, str | None, str | None]
+"""Namespace, environment, service (None: all of them), tenant (None: nobody in particular)."""
 
 
 class Reading(msgspec.Struct, frozen=True):
@@ -38,6 +40,13 @@ class Reading(msgspec.Struct, frozen=True):
 
 
 MISSING = Reading(value=None, version=0, is_found=False)
+
+
+class Values(msgspec.Struct, frozen=True):
+    """All values of a service; ``unavailable`` are those that cannot be had now and were not known, and why."""
+
+    readings: dict[ConfigurationKey, Reading]
+    unavailable: dict[ConfigurationKey, str]
 
 
 class Times(msgspec.Struct, frozen=True):

@@ -13,7 +13,6 @@ cannot be heard, values are believed for seconds instead of minutes.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import time
 from collections.abc import Callable, Coroutine, Iterable, Mapping
 from types import TracebackType
@@ -24,15 +23,15 @@ import msgspec
 from policies.configuration.values import ConfigurationKey
 from policies.errors import AdxError
 from workflows.configuration.errors import ValueUnavailable
-from workflows.configuration.models import Criteria
 from workflows.configuration.reading.entries import Entry
 from workflows.configuration.reading.listening import Listener
 from workflows.configuration.reading.loading import Loaded, Loader, Rows
 from workflows.configuration.reading.memory import Memory
-from workflows.configuration.reading.model import DEFAULT_TIMES, Health, Reading, Times
+from workflows.configuration.reading.model import DEFAULT_TIMES, Health, Reading, Scope, Times, Values
+from workflows.configuration.reading.services import Services, gathered
 from workflows.configuration.reading.shared import SharedCache
 from workflows.configuration.repository import ConfigurationStore
-from workflows.configuration.secrets.opening import Opener
+from workflows.configuration.secrets.opening import Opener, keep_alive
 
 
 class ConfigurationReader:
@@ -51,12 +50,13 @@ class ConfigurationReader:
         self._shared = shared
         self._loader = Loader(rows, opener, shared)
         self._memory = Memory(times.jitter_share, clock)
-        self._listener = Listener(shared, self._memory, times)
+        self._services = Services(times.jitter_share, clock)
+        self._listener = Listener(shared, (self._memory, self._services), times)
         self._flights: dict[ConfigurationKey, asyncio.Task[dict[ConfigurationKey, Loaded]]] = {}
         self._tasks: set[asyncio.Task[Any]] = set()
         self._looks: dict[ConfigurationKey, asyncio.Future[None] | None] = {}
         self._stale_served = 0
-        self._scopes: dict[tuple[str, str, str, str | None], frozenset[ConfigurationKey]] = {}
+        self._loads: dict[tuple[Scope, int], asyncio.Task[Values]] = {}
         self._opener = opener
         self._closing: list[Callable[[], Coroutine[Any, Any, None]]] = []
 
@@ -110,36 +110,33 @@ class ConfigurationReader:
 
         Secrets that cannot be opened are left out: asking for them says why. Raises the repository's errors.
         """
-        criteria = Criteria(
-            namespace=namespace,
-            environment=environment,
-            service=service,
-            tenant_id=tenant_id,
-            without_tenant=tenant_id is None,
-            or_without_tenant=tenant_id is not None,
-        )
-        since = self._memory.news
-        loaded = await self._loader.load_all(criteria, tenant_id, self._opened())
-        self._keep(loaded, since)
-        self._in_background(self._loader.fill())
+        loaded = await self._load_all((namespace, environment, service, tenant_id))
         return {key: one.reading for key, one in loaded.items() if one.reading is not None}
 
-    async def values_of(
-        self, namespace: str, environment: str, service: str, tenant_id: str | None = None
-    ) -> dict[ConfigurationKey, Reading]:
-        """Every value of a service, as ``warm``; what was known last, marked, while the repository is away."""
+    async def values_of(self, namespace: str, environment: str, service: str, tenant_id: str | None = None) -> Values:
+        """Every value of a service; what was known last, marked, while repository or Vault is away.
+
+        They are believed for as long as single values are; callers that want them at the same moment share one query.
+        Raises the repository's errors where it has not been asked for the service before.
+        """
         scope = (namespace, environment, service, tenant_id)
-        try:
-            found = await self.warm(namespace, environment, service=service, tenant_id=tenant_id)
-        except AdxError:
-            keys = self._scopes.get(scope)
-            if keys is None:
-                raise
-            self._stale_served += len(keys)
-            known = {key: self._memory.known[key].reading for key in keys}
-            return {key: msgspec.structs.replace(one, is_stale=True) for key, one in known.items()}
-        self._scopes[scope] = frozenset(found)
-        return found
+        fresh = self._services.fresh(scope)
+        if fresh is not None:
+            return fresh
+        # Whoever comes after news does not join a look that began before them.
+        look = (scope, self._services.latest_news(scope))
+        load = self._loads.get(look)
+        if load is None:
+            load = self._loads[look] = self._in_background(self._load_values(scope))
+            load.add_done_callback(lambda _: self._loads.pop(look, None))
+        keys = self._services.keys(scope)
+        done, _late = await asyncio.wait((load,), timeout=self._times.load if keys is None else self._times.patience)
+        if done:
+            return load.result()
+        late = ValueUnavailable(f"{service} was not to be had in time", next_step="look at the backends")
+        if keys is None:
+            raise late
+        return gathered(dict.fromkeys(keys, Loaded(error=late)), self._answer)
 
     async def wait_for_change(self, namespace: str, environment: str, service: str, seconds: float) -> bool:
         """Whether a value of the service changed within so many seconds from now."""
@@ -147,8 +144,9 @@ class ConfigurationReader:
 
     def health(self) -> Health:
         """What is away, and what was seen of it."""
+        redis = self._shared.why_away if self._shared else ""
         return Health(
-            away=dict(self._loader.away),
+            away=self._loader.away | ({"redis": redis} if redis else {}),
             is_hearing=self._listener.is_hearing,
             entries=len(self._memory.known),
             forged_entries=self._shared.forged_entries if self._shared else 0,
@@ -159,7 +157,7 @@ class ConfigurationReader:
         """Begin to listen for changes, and to keep Vault's token alive."""
         self._in_background(self._listener.run())
         if self._opener is not None:
-            self._in_background(self._keep_alive(self._opener))
+            self._in_background(keep_alive(self._opener.session))
 
     async def close(self) -> None:
         """End what runs in the background; give back connections."""
@@ -179,6 +177,28 @@ class ConfigurationReader:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         await self.close()
+
+    async def _load_values(self, scope: Scope) -> Values:
+        since = self._services.news
+        try:
+            loaded = await self._load_all(scope)
+        except AdxError as error:
+            keys = self._services.keys(scope)
+            if keys is None:
+                raise
+            loaded = {key: Loaded(error=error) for key in keys}
+        values = gathered(loaded, self._answer)
+        is_whole = all(one.error is None for one in loaded.values())
+        seconds = self._believed_seconds if is_whole else self._times.retry
+        self._services.keep(scope, values, loaded, seconds, since=since)
+        return values
+
+    async def _load_all(self, scope: Scope) -> dict[ConfigurationKey, Loaded]:
+        since = self._memory.news
+        loaded = await self._loader.load_all(scope, self._opened())
+        self._keep(loaded, since)
+        self._in_background(self._loader.fill())
+        return loaded
 
     async def _get(self, keys: list[ConfigurationKey]) -> dict[ConfigurationKey, Reading]:
         """Look up ``keys``, together with whoever wants one of them already."""
@@ -275,12 +295,5 @@ class ConfigurationReader:
         task.add_done_callback(self._tasks.discard)
         return task
 
-    async def _keep_alive(self, opener: Opener) -> None:
-        while True:
-            with contextlib.suppress(AdxError):  # whoever needs Vault says what is wrong with it
-                await asyncio.to_thread(opener.session.keep_alive)
-            await asyncio.sleep(KEEP_ALIVE_SECONDS)
 
-
-KEEP_ALIVE_SECONDS = 20.0
 CANCEL_AGAIN_SECONDS = 0.1

@@ -10,7 +10,8 @@ from __future__ import annotations
 import logging
 import random
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Iterable, Mapping, Sequence
+from typing import TypeVar
 
 from policies.configuration.values import ConfigurationKey
 from workflows.clients.redis import CacheAway, Redis
@@ -19,17 +20,22 @@ from workflows.configuration.reading import entries
 from workflows.configuration.reading.entries import Authenticator, Entry
 from workflows.configuration.reading.model import DEFAULT_TIMES, Times
 
+Answer = TypeVar("Answer")
 MESSAGE_KEYS = 500
 _log = logging.getLogger("adx.configuration")
 
 
 class SharedCache:
-    """Entries in Redis. Raises CacheAway; while Redis is away it is not asked again for ``times.retry`` seconds."""
+    """Entries in Redis. Raises CacheAway; while Redis is away it is not asked again for ``times.retry`` seconds.
+
+    ``why_away`` says why Redis could not be asked last; empty since it answered.
+    """
 
     def __init__(self, redis: Redis, authenticator: Authenticator, times: Times = DEFAULT_TIMES) -> None:
         self.redis = redis
         self.authenticator = authenticator
         self.forged_entries = 0
+        self.why_away = ""
         self._times = times
         self._asked_again_at = 0.0
         self._to_replace: set[ConfigurationKey] = set()
@@ -44,22 +50,14 @@ class SharedCache:
         """The entry of ``key`` if it is there, counts and is genuine; the way that most look-ups take."""
         name = entries.name_of(key)
         self._check_circuit()
-        try:
-            data = await self.redis.get(name)
-        except CacheAway:
-            self._open_circuit()
-            raise
+        data = await self._asked(self.redis.get(name))
         return self._decoded(key, name, data, time.time())
 
     async def find(self, keys: Sequence[ConfigurationKey]) -> dict[ConfigurationKey, Entry]:
         """The entries of ``keys`` that are there, count and are genuine."""
         names = [entries.name_of(key) for key in keys]
         self._check_circuit()
-        try:
-            found = await self.redis.get_many(names)
-        except CacheAway:
-            self._open_circuit()
-            raise
+        found = await self._asked(self.redis.get_many(names))
         now = time.time()
         checked = (
             (key, self._decoded(key, name, data, now)) for key, name, data in zip(keys, names, found, strict=True)
@@ -70,22 +68,22 @@ class SharedCache:
         """Keep what the repository said, where nothing genuine is kept yet."""
         self._check_circuit()
         damaged = {key: record for key, record in rows.items() if key in self._to_replace}
-        try:
-            await self.redis.put_many(self._encoded(rows), replace=False)
-            if damaged:
-                await self.redis.put_many(self._encoded(damaged), replace=True)
-                self._to_replace -= damaged.keys()
-        except CacheAway:
-            self._open_circuit()
-            raise
+        await self._asked(self.redis.put_many(self._encoded(rows), replace=False))
+        if damaged:
+            await self._asked(self.redis.put_many(self._encoded(damaged), replace=True))
+            self._to_replace -= damaged.keys()
 
     async def announce(self, rows: Mapping[ConfigurationKey, Record | None]) -> None:
         """The values of these keys are new (None: gone): keep them and tell every process. Raises CacheAway."""
-        await self.redis.put_many(self._encoded(rows), replace=True)
+        await self._asked(self.redis.put_many(self._encoded(rows), replace=True))
         keys = list(rows)
         for start in range(0, len(keys), MESSAGE_KEYS):
             message = entries.encode_changes(self.authenticator, keys[start : start + MESSAGE_KEYS])
             await self.redis.publish(entries.CHANNEL, message)
+
+    async def check(self) -> None:
+        """Ask whether Redis answers, also while it is not asked for entries. Raises CacheAway."""
+        await self._asked(self.redis.check())
 
     async def close(self) -> None:
         """Give back all connections."""
@@ -116,8 +114,23 @@ class SharedCache:
         if time.monotonic() < self._asked_again_at:
             raise CacheAway("Redis was away a moment ago")
 
-    def _open_circuit(self) -> None:
+    async def _asked(self, answer: Awaitable[Answer]) -> Answer:
+        try:
+            found = await answer
+        except CacheAway as error:
+            self._failed(error)
+            raise
+        self._answered()
+        return found
+
+    def _failed(self, error: CacheAway) -> None:
+        if not self.why_away:
+            _log.warning("redis is away: %s", error)
+        self.why_away = str(error)
         self._asked_again_at = time.monotonic() + self._times.retry
+
+    def _answered(self) -> None:
+        self.why_away, self._asked_again_at = "", 0.0
 
 
 def changed_services(keys: Iterable[ConfigurationKey]) -> set[tuple[str, str, str]]:

@@ -14,7 +14,7 @@ from policies.configuration.values import (
     why_key_is_refused,
     why_not_on_the_wire,
 )
-from policies.configuration.values_secrets import is_secret_text, parse_secret, why_place_is_refused
+from policies.configuration.values_secrets import is_secret_text, why_secret_is_refused
 from workflows.configuration.errors import ValueRefused
 from workflows.configuration.models import Author, Record, Version, Write
 
@@ -121,10 +121,9 @@ def _why_value_is_refused(write: Write) -> str | None:
         if value.encrypted_value is not None or is_secret_text(value.value):
             return "the form of a secret is kept only as a secret"
         return why_not_on_the_wire(value.value)
-    secret = parse_secret(value.encrypted_value or "")
-    if secret is None or value.value is not None:
-        return "a secret is kept only as Vault's ciphertext or as a reference to Vault"
-    return why_place_is_refused(secret, write.key)
+    if value.value is not None:
+        return "a secret is kept only in its form, and a value stands beside it in clear"
+    return why_secret_is_refused(value.encrypted_value or "", write.key)
 
 
 def _value(row: Any) -> ConfigurationValue:

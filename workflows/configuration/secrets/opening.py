@@ -6,20 +6,22 @@ Clear text lives in the process that asked and nowhere else.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Awaitable, Iterable, Mapping
 from dataclasses import dataclass, field
 
 import hvac  # type: ignore[import-untyped]  # hvac ships no types
 
 from policies.configuration.values import ConfigurationKey
-from policies.configuration.values_secrets import Ciphertext, parse_secret, why_place_is_refused
+from policies.configuration.values_secrets import Ciphertext, parse_secret, why_secret_is_refused
 from policies.errors import AdxError
-from workflows.clients.vault import VaultRefused
-from workflows.clients.vault_session import SecretNotForHere, VaultSession
-from workflows.clients.vault_transit import BoundTransit, Sealed
+from workflows.clients.vault.errors import SecretNotForHere, VaultRefused
+from workflows.clients.vault.session import VaultSession
+from workflows.clients.vault.transit import BoundTransit, Sealed
 
 DEFAULT_KEY = "adx-configuration"
 PATHS_AT_ONCE = 8
+KEEP_ALIVE_SECONDS = 20.0
 
 
 @dataclass(frozen=True)
@@ -51,13 +53,12 @@ class Opener:
         sealed: dict[ConfigurationKey, Sealed] = {}
         references: dict[tuple[str, str], list[tuple[ConfigurationKey, str]]] = {}
         for key, text in secrets.items():
-            secret = parse_secret(text)
-            why = "it has neither form of a secret" if secret is None else why_place_is_refused(secret, key)
-            if secret is None or why is not None:
+            why, secret = why_secret_is_refused(text, key), parse_secret(text)
+            if why is not None:
                 opened[key] = Refused(VaultRefused(f"the secret {key} is refused: {why}"))
             elif isinstance(secret, Ciphertext):
                 sealed[key] = Sealed(secret.text, key.canonical)
-            else:
+            elif secret is not None:
                 references.setdefault((secret.mount, secret.path), []).append((key, secret.field))
         for found in await asyncio.gather(self._decrypt(sealed), *self._reads(references)):
             opened |= found
@@ -130,3 +131,11 @@ async def open_secrets(opener: Opener, secrets: Mapping[ConfigurationKey, str]) 
         if isinstance(one, Refused):
             raise one.error
     return {key: one for key, one in opened.items() if isinstance(one, str)}
+
+
+async def keep_alive(session: VaultSession) -> None:
+    """Keep the session's token from expiring, until cancelled."""
+    while True:
+        with contextlib.suppress(AdxError):  # whoever needs Vault says what is wrong with it
+            await asyncio.to_thread(session.keep_alive)
+        await asyncio.sleep(KEEP_ALIVE_SECONDS)

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from policies.configuration.spec import ValueSchema
 from policies.configuration.values import ConfigurationKey, why_key_is_refused, why_not_on_the_wire
 from policies.configuration.values_schemas import why_value_is_refused
-from workflows.clients.vault_session import VaultSession
-from workflows.clients.vault_transit import BoundTransit, Sealed
+from workflows.clients.vault.session import VaultSession
+from workflows.clients.vault.transit import BoundTransit, Sealed
 from workflows.configuration.errors import ValueRefused
 from workflows.configuration.secrets.opening import not_for_here, transit_from_settings
 
