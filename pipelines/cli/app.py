@@ -25,6 +25,7 @@ from pipelines.cli import (
     records,
     reviewing,
     rollouts,
+    services,
     stack,
     watch,
 )
@@ -124,6 +125,7 @@ def build() -> typer.Typer:
     )
     for command, summary in COMMANDS:
         app.command(short_help=summary)(command)
+    app.add_typer(services.app, name="services", short_help="Services: versions, and what fits.")
     app.add_typer(flags.app, name="flags", short_help="Feature flags: who gets what, and why.")
     app.add_typer(migrate.migrate, name="migrate", short_help="Database migrations.")
     app.add_typer(config.app, name="config", short_help="Read and change configuration.")

@@ -14,6 +14,8 @@ import msgspec
 from infra.engine.plan import Plan, ResourceChange
 from infra.metadata import CONTENT_LABEL, REVISION_LABELS
 from pipelines.preview.disruption import disruptions
+from pipelines.preview.lowering import lowered_services
+from pipelines.preview.migration_report import FoundMigrations
 from pipelines.preview.removal import deleted_environment, recreated_tenants
 from pipelines.preview.report import EnvironmentReport, Holds, ResourceRow, TenantEffect, UnitRow
 from pipelines.preview.waves import fleet_outline
@@ -51,6 +53,7 @@ def environment_report(
     delivery: EnvironmentSpec | None = None,
     holds: Holds | None = None,
     digest: str = "",
+    migrations: FoundMigrations | None = None,
 ) -> EnvironmentReport:
     """The report on ``environment``.
 
@@ -60,7 +63,7 @@ def environment_report(
     made; ``unchecked`` then says why. ``rules`` are what differs in
     environment.yaml; ``delivery`` is environment.yaml after the merge and
     ``holds`` what keeps a rollout waiting, both only for the waves. ``digest``
-    defaults to the plan's.
+    defaults to the plan's. ``migrations`` is what becomes of databases.
     """
     # Where nothing could be looked at, nobody knows what is delivered: that is not the same as nothing.
     is_known = before is not None or plan is not None or not unchecked
@@ -71,6 +74,7 @@ def environment_report(
     changes = _shown(plan)
     masker = Masker(secrets_in(_concerned((before, base, after), {*proposed_units, *(one.unit for one in changes)})))
     fleet = fleet_outline(delivered, after, delivery, holds or Holds())
+    databases = migrations or FoundMigrations()
     removal = deleted_environment(environment, before or base, after)
     report = EnvironmentReport(
         environment=environment,
@@ -78,11 +82,18 @@ def environment_report(
         pending_units=tuple(change.unit for change in waiting.changes if change.unit not in proposed_units),
         tenants=_tenants(proposed, base, after),
         findings=tuple(findings),
-        problems=(*removal.problems, *recreated_tenants(delivered, after), *problems),
-        unchecked=tuple(unchecked),
-        notes=(*notes, *removal.notes, *_mixed(proposed, waiting)),
+        problems=(
+            *removal.problems,
+            *recreated_tenants(delivered, after),
+            *lowered_services(delivered, after),
+            *databases.problems,
+            *problems,
+        ),
+        unchecked=(*unchecked, *databases.unchecked),
+        notes=(*notes, *removal.notes, *_mixed(proposed, waiting), *databases.notes),
         rules=tuple(rules),
         fleet=masker.texts(fleet) if fleet is not None else None,
+        migrations=tuple(map(masker.texts, databases.outlines)),
         digest=digest or (plan.digest if plan is not None else ""),
     )
     return _planned(

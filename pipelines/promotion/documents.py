@@ -24,9 +24,11 @@ TRAVELS = frozenset(
     {
         "image",
         "version",
+        "semantic_version",
         "ports",
         "probes",
         "dependencies",
+        "dependency_versions",
         "feature_flags",
         "configuration",
         "env",
@@ -34,7 +36,7 @@ TRAVELS = frozenset(
         "schema_versions",
     }
 )
-# Belongs to the environment: how much of it runs there, for whom, and how long that may take.
+# Belongs to the environment: how much of it runs there, for whom, how long that may take, and what went before.
 STAYS = frozenset(
     {
         "name",
@@ -45,6 +47,7 @@ STAYS = frozenset(
         "autoscaling",
         "min_available",
         "ready_timeout_seconds",
+        "allow_downgrade",
     }
 )
 _UNORDERED = frozenset({"ports", "dependencies", "feature_flags", "configuration", "writable_paths"})

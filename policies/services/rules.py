@@ -5,12 +5,18 @@ How services depend on one another is in :mod:`policies.services.dependencies`.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from policies.declarations import EnvironmentDeclarations
 from policies.findings import Finding, Rule, environment_file, environment_rule, repeated, suggestion
 from policies.quantities import quantity
-from policies.services.dependencies import dependencies_exist, dependencies_have_no_cycle
+from policies.services.dependencies import (
+    dependencies_exist,
+    dependencies_fit,
+    dependencies_have_no_cycle,
+    ranges_can_be_met,
+)
 from policies.services.spec import ProbeAction, ServiceSpec
 
 _DOCUMENT = "services"
@@ -152,7 +158,9 @@ def flags_exist(environment: str, declared: EnvironmentDeclarations) -> Iterator
 def versions_are_fixed(environment: str, declared: EnvironmentDeclarations) -> Iterator[Finding]:
     """A version names one image for ever, or restoring it would restore something else."""
     for path, service in _services(declared):
-        if service.version.lower() in _MOVING_TAGS | {"latest"}:
+        tag = service.version.lower()
+        # main-3f2a1b0 is one build, latest-alpine another one every week.
+        if tag in _MOVING_TAGS or "latest" in re.split("[._-]", tag):
             what = f"the version {service.version} of {service.name} is a tag that moves"
             yield _finding(environment, f"{path}.version", what, "write the tag of one release, such as v1.4.2")
 
@@ -179,6 +187,8 @@ RULES: tuple[Rule, ...] = (
     ports_are_unique,
     dependencies_exist,
     dependencies_have_no_cycle,
+    ranges_can_be_met,
+    dependencies_fit,
     replicas_or_autoscaling,
     autoscaling_range_is_in_order,
     requests_are_within_limits,

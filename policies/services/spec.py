@@ -74,7 +74,12 @@ class ConfigurationNeed(Spec):
 class ServiceSpec(Spec):
     """One service. Exactly one of ``replicas`` and ``autoscaling`` is set.
 
-    ``schema_versions`` says, by database, which version of its schema this version of the service is written for.
+    ``version`` is the tag of the image, ``semantic_version`` what of it is
+    compared, where the tag is not that itself (see
+    ``policies.services.versions``). ``dependency_versions`` says, by service it
+    depends on, which range of versions it works with; ``schema_versions`` says,
+    by database, which version of its schema this version of the service is
+    written for. ``allow_downgrade`` says why the version is lower than before.
     """
 
     name: str
@@ -95,6 +100,9 @@ class ServiceSpec(Spec):
     min_available: int | None = None
     ready_timeout_seconds: int | None = None
     schema_versions: dict[str, int] = field(default_factory=dict)
+    semantic_version: str | None = None
+    dependency_versions: dict[str, str] = field(default_factory=dict)
+    allow_downgrade: str | None = None
 
 
 class ServicesSpec(Spec):

@@ -11,7 +11,7 @@ from policies.findings import nearest, suggestion
 from policies.folder_tree import FolderTree
 from policies.loader import load
 from policies.quantities import quantity
-from policies.services.dependencies import shortest_cycle
+from policies.services.order import shortest_cycle
 from tests.support.declared import BASE, declarations, edited
 
 TENANT, SERVICES = "tenants/acme.yaml", "environments/development/services.yaml"

@@ -39,6 +39,7 @@ from workflows.rollout.models import (
 )
 from workflows.rollout.plan import (
     changed_services,
+    check_no_lowering,
     check_no_recreation,
     core_changes,
     is_fleet,
@@ -108,6 +109,8 @@ class RolloutActivities:
             change_set = diff(previous, desired)
             check_placement(previous, desired)
             check_no_recreation(change_set)
+            if submission.kind == "deliver":
+                check_no_lowering(change_set)
             body = DeliveryBody(environment=rules, change_set=change_set)
             core_state, core_units = await self._core(previous, desired, rules, change_set)
             drift = await drift_before(previous, change_set, runtime.engine, runtime.cluster)

@@ -7,7 +7,9 @@ from collections.abc import Sequence
 
 from policies.change_set import ChangeSet, UnitChange
 from policies.infrastructure.spec import EnvironmentSpec
+from policies.lowered_versions import lowered_versions
 from policies.renames import WAY_OUT, recreations
+from policies.services.lowering import WAY_OUT as SAY_WHY
 from workflows.errors import RolloutRefused
 from workflows.rollout.models import Validated
 
@@ -49,6 +51,18 @@ def check_no_recreation(change_set: ChangeSet) -> None:
     others = f"; and {more} more tenant(s)" if more else ""
     # The message says it all: the ledger, the quarantine and the commit status keep nothing else.
     raise RolloutRefused(f"a tenant would be deleted and created anew: {names} ({first.why}){others}; {WAY_OUT}")
+
+
+def check_no_lowering(change_set: ChangeSet) -> None:
+    """Raise RolloutRefused when a delivered service would get a lower version, and nobody said why.
+
+    Not for rollbacks: they lower versions by design.
+    """
+    found = [one.what for one in lowered_versions(change_set)]
+    if found:
+        more = len(found) - NAMES_SHOWN
+        others = f"; and {more} more service(s)" if more > 0 else ""
+        raise RolloutRefused(f"{'; '.join(found[:NAMES_SHOWN])}{others}; {SAY_WHY}")
 
 
 def is_fleet(rules: EnvironmentSpec) -> bool:

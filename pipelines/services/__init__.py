@@ -1,0 +1,1 @@
+"""What services are declared, and whether they go together."""
