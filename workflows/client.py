@@ -27,6 +27,7 @@ from workflows.rollout.models import (
 )
 from workflows.rollout.restore import RestoreWorkflow
 from workflows.rollout.submitting import submit
+from workflows.rollout.tenants import fleet_id
 from workflows.rollout.workflow import RolloutWorkflow
 
 
@@ -184,7 +185,7 @@ class Workflows:
         return current
 
     def _fleet(self, rollout_id: str) -> WorkflowHandle[FleetWorkflow, FleetResult]:
-        return self.client.get_workflow_handle_for(FleetWorkflow.run, f"{rollout_id}-fleet")
+        return self.client.get_workflow_handle_for(FleetWorkflow.run, fleet_id(rollout_id))
 
     def _environment(self, environment: str) -> WorkflowHandle[EnvironmentWorkflow, None]:
         return self.client.get_workflow_handle_for(EnvironmentWorkflow.run, environment_workflow_id(environment))

@@ -1,4 +1,4 @@
-"""One way to run a step inside an activity: recorded, heartbeating, and done at most once.
+"""One way to run a step inside an activity: recorded, and done at most once.
 
 A step is known by *rollout + unit + step + digest of its input*. Asked again
 after "done, but the answer was lost", it finds its own result in the ledger.
@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TypeVar
 
 import msgspec
@@ -21,19 +21,20 @@ from workflows.telemetry.metrics import timed_step
 
 Value = TypeVar("Value")
 
-HEARTBEAT_INTERVAL_SECONDS = 2.0
 WHOLE_STACK = "stack"
 
 
 @dataclass
 class Report:
-    """What a step says while it runs: its last line goes with the next heartbeat, and so to ``adx deploy --watch``."""
+    """What a step says while it runs: its last line goes with every heartbeat, and so to ``adx deploy --watch``."""
 
     message: str = ""
 
     def __call__(self, message: str) -> None:
-        """Replace the line."""
+        """Replace the line. :mod:`workflows.heartbeats` says it again; outside of an activity nobody hears it."""
         self.message = message
+        if activity.in_activity():
+            activity.heartbeat(message)
 
 
 @dataclass(frozen=True)
@@ -70,7 +71,6 @@ class StepRunner:
     """Runs steps against one ledger."""
 
     ledger: Ledger
-    interval_seconds: float = field(default=HEARTBEAT_INTERVAL_SECONDS)
 
     async def run(self, key: StepKey, result_type: type[Value], work: Callable[[Report], Awaitable[Value]]) -> Value:
         """The result of ``work``, or of an earlier attempt at the same step.
@@ -90,7 +90,7 @@ class StepRunner:
         log = logs.logger()
         log.info("step started", step=key.name)
         with timed_step(key.environment, key.name):
-            async with self._recorded(key, report), heartbeating(report, self.interval_seconds):
+            async with self._recorded(key, report):
                 result = await work(report)
         log.info("step succeeded", step=key.name, message=report.message)
         return result
@@ -111,21 +111,3 @@ class StepRunner:
     async def _finish(self, key: StepKey, status: steps.StepEnd, message: str) -> None:
         detail = {"message": message}
         await steps.finish(self.ledger, key.rollout_id, key.name, status, unit=key.ledger_unit, detail=detail)
-
-
-@contextlib.asynccontextmanager
-async def heartbeating(report: Report, interval_seconds: float) -> AsyncIterator[None]:
-    """Send a heartbeat every ``interval_seconds`` with the report's last line, for as long as the block runs."""
-
-    async def beat() -> None:
-        while True:
-            activity.heartbeat(report.message)
-            await asyncio.sleep(interval_seconds)
-
-    beating = asyncio.create_task(beat())
-    try:
-        yield
-    finally:
-        beating.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await beating

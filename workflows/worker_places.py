@@ -33,7 +33,10 @@ class _Waiting(ActivityInboundInterceptor):
     async def execute_activity(self, input: ExecuteActivityInput) -> Any:  # noqa: A002 - the SDK's own parameter name
         if kind_of(activity.info().activity_type) != "cells":
             return await super().execute_activity(input)
-        if self._free.locked():
+        must_wait = self._free.locked()
+        if must_wait:
             activity.heartbeat("waits: other operations are under way")
         async with self._free:
+            if must_wait:
+                activity.heartbeat("")  # or it would be seen waiting until it says something itself
             return await super().execute_activity(input)

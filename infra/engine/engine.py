@@ -89,9 +89,14 @@ class Engine:
         self._raise_unless_successful("export", outcome, ())
         return b"".join(lines)
 
+    async def state_if_any(self) -> bytes | None:
+        """As ``export_state``; None for a stack that is known to be new, which stays uncreated. Raises DamagedState."""
+        return None if self._is_known_to_be_new() else await self.export_state()
+
     async def delivered(self) -> state.Delivered:
         """What was applied last, as the stack itself says; empty for a new stack. Raises DamagedState."""
-        return state.Delivered() if self._is_known_to_be_new() else state.delivered(await self.export_state())
+        export = await self.state_if_any()
+        return state.delivered(export) if export is not None else state.Delivered()
 
     def is_busy(self) -> bool:
         """Whether a living process holds the stack's lock (file backends only; others answer for themselves)."""

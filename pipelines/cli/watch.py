@@ -75,11 +75,11 @@ async def _once_begun(client: Workflows, environment: str) -> EnvironmentStatus:
 
 
 def _nothing_runs(invocation: Invocation, found: list[EnvironmentStatus]) -> ExitCode:
-    frozen = [one for one in found if one.frozen_reason]
-    for one in frozen:
-        invocation.output.say(
-            f"{one.environment} is frozen: {one.frozen_reason}; after a look, run `adx restore {one.environment}`"
-        )
+    from pipelines.screens.next_steps import frozen
+
+    held = [one for one in found if one.frozen_reason]
+    for one in held:
+        invocation.output.say(frozen(one.environment, one.frozen_reason))
     where = f" in {found[0].environment}" if len(found) == 1 else ""
     invocation.output.say(f"no rollout is under way{where}; `adx history` lists those that have ended")
-    return ExitCode.NEEDS_OPERATOR if frozen else ExitCode.OK
+    return ExitCode.NEEDS_OPERATOR if held else ExitCode.OK

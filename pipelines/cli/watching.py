@@ -17,6 +17,7 @@ from rich.text import Text
 from pipelines.exit_codes import ExitCode
 from pipelines.following import Follower, worst
 from pipelines.output import Output, plain
+from pipelines.screens.next_steps import frozen
 from pipelines.screens.watch import StepEvent, event_line, watch_screen
 from workflows.errors import AdxConnectionError
 
@@ -140,8 +141,7 @@ def _write_end(follower: Follower, output: Output) -> None:
 def end_without_rollout(follower: Follower) -> str:
     """Why a submission is settled although no rollout tells it; empty where one does."""
     if follower.frozen_reason:
-        name = follower.environment
-        return f"{name} is frozen: {follower.frozen_reason}; after a look, run `adx restore {name}`"
+        return frozen(follower.environment, follower.frozen_reason)
     if follower.is_ended and follower.rollout is None:
         return f"{follower.environment}: nothing was left to do"
     return ""

@@ -11,6 +11,7 @@ from rich.text import Text
 
 from pipelines.output import plain
 from pipelines.screens.common import duration, moment, seconds_between, short, style_of
+from pipelines.screens.next_steps import after_rollout
 from workflows.ledger.models import Rollout
 from workflows.ledger.unit_history import UnitDecision, UnitEntry, UnitStory
 
@@ -18,15 +19,22 @@ SHORT_DIGEST = 12
 
 
 def history_screen(rollouts: Sequence[Rollout]) -> RenderableType:
-    """Two lines per rollout: how it went, and the id that `adx show` takes (too long for a column)."""
+    """Two lines per rollout: how it went, and the id that `adx show` takes (too long for a column).
+
+    Of the newest of each environment also what a person does next, where something is left to do.
+    """
     if not rollouts:
         return Text("No rollouts yet. `adx deploy ENV` starts one.")
     rows = [_cells(rollout) for rollout in rollouts]
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     lines: list[Text] = []
+    told: set[str] = set()
     for rollout, row in zip(rollouts, rows, strict=True):
         padded = [_padded(cell, width) for cell, width in zip(row, widths, strict=True)]
         lines += [Text("  ").join(padded), plain(f"    {rollout.id}", "dim")]
+        if rollout.environment not in told and (what := after_rollout(rollout)):
+            lines.append(plain(f"    → {what}", "dim"))
+        told.add(rollout.environment)
     return Group(*lines)
 
 
@@ -51,7 +59,7 @@ def unit_history_screen(unit: str, stories: Sequence[UnitStory]) -> RenderableTy
         return plain(f"No rollout has touched {unit}. `adx explain {unit}` says where it is declared.")
     parts: list[RenderableType] = [plain(unit, "bold")]
     for story in stories:
-        parts += [Text(), _now(story), *_events(story)]
+        parts += [Text(), _now(story), *_next(story), *_events(story)]
     return Group(*parts)
 
 
@@ -64,6 +72,14 @@ def _now(story: UnitStory) -> Text:
         plain(now.status, style_of(now.status)),
         plain(f"  {', '.join(known)}", "dim"),
     )
+
+
+def _next(story: UnitStory) -> list[Text]:
+    """What a person does about a unit that is neither new nor as before."""
+    if story.now.status != "frozen" or not story.changes:
+        return []
+    what = after_rollout(story.changes[0].rollout)
+    return [plain(f"  → {what}", "dim")] if what else []
 
 
 def _events(story: UnitStory) -> Iterator[RenderableType]:

@@ -10,6 +10,7 @@ from rich.text import Text
 
 from pipelines.output import plain, table
 from pipelines.screens.common import short, style_of
+from pipelines.screens.next_steps import frozen, left_undone
 from workflows.rollout.models import EnvironmentStatus
 
 if TYPE_CHECKING:
@@ -48,10 +49,14 @@ def environments_screen(statuses: Sequence[EnvironmentStatus]) -> RenderableType
             plain(last.outcome if last else "", style_of(last.outcome) if last else ""),
             plain(short(last.commit) if last else ""),
         )
-    frozen = [
-        plain(f"{status.environment}: {status.frozen_reason}", "red") for status in statuses if status.frozen_reason
-    ]
-    return Group(screen, *frozen)
+    return Group(screen, *(line for status in statuses for line in _left_to_do(status)))
+
+
+def _left_to_do(status: EnvironmentStatus) -> list[Text]:
+    if status.frozen_reason:
+        return [plain(frozen(status.environment, status.frozen_reason), "red")]
+    what = left_undone(status.last) if status.last is not None and not status.current else ""
+    return [plain(f"{status.environment}: {what}", "yellow")] if what else []
 
 
 def _now(status: EnvironmentStatus) -> tuple[str, str]:

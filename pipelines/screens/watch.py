@@ -13,6 +13,7 @@ from rich.text import Text
 from pipelines.output import plain
 from pipelines.screens.common import MARKS, duration, moment, parsed, seconds_between, short, style_of
 from pipelines.screens.fleet import fleet_screen, pace_words
+from pipelines.screens.next_steps import left_undone
 from pipelines.watching.changes import FleetChange, Progress, change_title
 from pipelines.watching.view import FleetView
 from workflows.models import StepProgress
@@ -48,7 +49,8 @@ def watch_screen(
         parts += [Text(), fleet_screen(fleet, status.environment, now)]
     if restore_steps:
         parts += [Text("\nrestore", style="bold yellow"), _steps(restore_steps, now)]
-    return Group(*parts, Text(), _standing(status))
+    lost = [one.unit for one in fleet.failures if one.end == "needs-operator"] if fleet is not None else []
+    return Group(*parts, Text(), _standing(status), *_next(status, lost))
 
 
 def _heading(status: RolloutStatus) -> Text:
@@ -91,6 +93,11 @@ def _standing(status: RolloutStatus) -> Text:
     return plain(status.phase, style_of(status.phase)) if status.phase != "running" else Text("running", style="cyan")
 
 
+def _next(status: RolloutStatus, lost: Sequence[str]) -> list[Text]:
+    what = left_undone(status, lost)
+    return [plain(f"→ {what}", "dim")] if what else []
+
+
 def _why(status: RolloutStatus) -> Text:
     text = f": {status.failed_step} failed: {status.failure}" if status.failed_step else ""
     if not text and status.failure:
@@ -118,7 +125,8 @@ def events(
         happened.append(_event(after, "waiting-for-approval", now, ", ".join(after.approvers)))
     happened += _hold_events(before, after, now)
     if after.outcome and not (before and before.outcome):
-        happened.append(_event(after, after.outcome, now, _why(after).plain.removeprefix(": ").strip()))
+        said = (_why(after).plain.removeprefix(": ").strip(), left_undone(after))
+        happened.append(_event(after, after.outcome, now, "; ".join(filter(None, said))))
     return happened
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from workflows.clients.kubernetes import Cluster
+from workflows.clients.kubernetes.selectors import made_by_adx
 from workflows.ledger import Ledger, environments, quarantine, rollouts, units
 from workflows.ledger.models import Rollout
 
@@ -77,7 +78,7 @@ async def _look(settings: dict[str, str], environment: str) -> Looked:
         last = await rollouts.newest(ledger, environment, limit=1)
         return Looked(
             digests={name: digest for objects in by_unit.values() for name, digest in objects.items()},
-            objects=await cluster.live_objects(f"app.kubernetes.io/managed-by=adx,adx/environment={environment}"),
+            objects=await cluster.live_objects(made_by_adx(environment)),
             delivered_commit=known.delivered_commit if known else None,
             last=last[0] if last else None,
             quarantined=tuple(entry.commit for entry in await quarantine.commits_of(ledger, environment)),

@@ -26,6 +26,8 @@ from workflows.client import LiveStatus, Workflows
 from workflows.clients.kubernetes import Cluster
 from workflows.connection import connect
 from workflows.errors import AdxConnectionError
+from workflows.fleet.durable import FleetStatus
+from workflows.fleet.machine import awaited_wave
 from workflows.intake.models import Intake, TakenIn
 from workflows.ledger import Ledger
 from workflows.models import Timeouts
@@ -99,6 +101,15 @@ class Delivery:
                 status = await self.workflows.status(self.environment)
                 if is_reached(status):
                     return status
+            await asyncio.sleep(0.1)
+
+    async def waiting_for(self, wave: str) -> FleetStatus:
+        """The waves of the rollout under way, once this one waits for its approval."""
+        rollout = (await self.until(lambda live: bool(live.environment.current))).environment.current
+        while True:
+            found = await self.workflows.fleet_status(rollout)
+            if found is not None and found.state is not None and awaited_wave(found.state) == wave:
+                return found
             await asyncio.sleep(0.1)
 
     async def live(self) -> dict[str, str]:

@@ -1,22 +1,16 @@
-"""A worker in the test's own process that also knows the workflows of drift, and how tests wait for them."""
+"""A worker in the test's own process, and how tests wait for what it does about drift."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
 import os
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from typing import Any
-
-import pytest
-from temporalio.client import Client
 
 from pipelines.toolchain import with_toolchain
 from tests.delivery.delivery import Delivery
 from workflows import worker
-from workflows.drift.activities import DriftActivities
-from workflows.drift.heal_activities import HealActivities
-from workflows.drift.heal_workflow import HealWorkflow
 from workflows.drift.models import DriftResult
 from workflows.drift.schedule import schedule_id
 from workflows.drift.workflow import DriftWorkflow
@@ -25,31 +19,10 @@ from workflows.ledger.models import Rollout
 from workflows.runtime import Runtime, open_runtime
 from workflows.task_queues import KINDS, Places
 
-Activities = list[Callable[..., Awaitable[Any]]]
-
 
 @contextlib.asynccontextmanager
-async def serving(delivery: Delivery, patch: pytest.MonkeyPatch) -> AsyncIterator[Runtime]:
+async def serving(delivery: Delivery) -> AsyncIterator[Runtime]:
     """Serve the delivery's task queues with everything that ADX has."""
-    known = worker.activities_of
-
-    def activities_of(client: Client, runtime: Runtime, task_queue: str) -> Activities:
-        checks, heals = DriftActivities(runtime), HealActivities(runtime)
-        mine = [
-            checks.check_drift,
-            checks.submit_heal,
-            heals.plan_heal,
-            heals.snapshot_heal,
-            heals.apply_heal,
-            heals.undo_heal,
-            heals.finish_heal,
-        ]
-        listed = known(client, runtime, task_queue)
-        names = {one.__name__ for one in listed}
-        return [*listed, *(one for one in mine if one.__name__ not in names)]
-
-    patch.setattr(worker, "activities_of", activities_of)
-    patch.setattr(worker, "WORKFLOWS", tuple({*worker.WORKFLOWS, DriftWorkflow, HealWorkflow}))
     environ = with_toolchain({**os.environ, **delivery.environ})
     async with (
         open_runtime(environ) as runtime,

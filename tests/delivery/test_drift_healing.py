@@ -10,7 +10,6 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-import yaml
 from lightkube import AsyncClient, KubeConfig
 from lightkube.resources.apps_v1 import Deployment
 from lightkube.resources.core_v1 import ConfigMap, ResourceQuota, Service
@@ -23,6 +22,7 @@ from tests.delivery.delivery import Delivery
 from tests.delivery.drift_worker import checked, ended, serving
 from tests.delivery.test_fleet import declare
 from tests.explain.command import run
+from tests.support.quoted import Quoted
 from workflows.drift.schedule import schedule_id
 from workflows.fleet.durable import FleetDecision
 from workflows.ledger import audit, drift, history
@@ -52,11 +52,9 @@ async def drifted_units(delivery: Delivery) -> dict[str, drift.UnitDrift]:
     return {one.unit: one for one in known if one.drifted_since is not None}
 
 
-async def test_what_somebody_changed_is_found_shown_and_healed(
-    delivery: Delivery, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_what_somebody_changed_is_found_shown_and_healed(delivery: Delivery) -> None:
     """Changed, added, removed, deleted: all is back, under the environment's lock, and its history says why."""
-    async with serving(delivery, monkeypatch):
+    async with serving(delivery):
         before = await delivered(delivery, heal="always")
         client, where = somebody(delivery), f"shop-{delivery.environment}"
         data = {"data": {"CURRENCY": "XXX", "DB_PASSWORD": CANARY}}
@@ -86,12 +84,10 @@ async def test_what_somebody_changed_is_found_shown_and_healed(
     assert CANARY not in repr(told) + repr(await drift.units_of(delivery.ledger, delivery.environment)) + heal.id
 
 
-async def test_a_unit_that_the_cluster_refuses_is_undone_alone_and_given_up(
-    delivery: Delivery, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_unit_that_the_cluster_refuses_is_undone_alone_and_given_up(delivery: Delivery) -> None:
     """Two tenants in cells: one is healed, the other stays what it was before; then it is told, not tried."""
     declare(delivery, tenants=4)
-    async with serving(delivery, monkeypatch):
+    async with serving(delivery):
         await delivered(delivery, heal="always", give_up_after=1)
         client, where = somebody(delivery), tenant_namespace(delivery.environment, "tenant-001")
         quota = (await _only(client, ResourceQuota, where)).metadata.name
@@ -124,11 +120,9 @@ async def test_a_unit_that_the_cluster_refuses_is_undone_alone_and_given_up(
     assert f'adx_drifted_units{{environment="{delivery.environment}"}} 1.0' in exposition().decode()
 
 
-async def test_a_heal_that_breaks_a_test_is_undone_as_a_whole(
-    delivery: Delivery, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_heal_that_breaks_a_test_is_undone_as_a_whole(delivery: Delivery) -> None:
     """What somebody did by hand may be what keeps the shop alive: all is as before, and one deleted is gone again."""
-    async with serving(delivery, monkeypatch):
+    async with serving(delivery):
         delivery.shop.rules["post_deployment_tests"] = [
             {"name": "flag", "command": {"arguments": ["test", "-e", "ok"]}}
         ]
@@ -154,14 +148,12 @@ async def test_a_heal_that_breaks_a_test_is_undone_as_a_whole(
     }
 
 
-async def test_nothing_is_healed_in_a_freeze_and_the_next_plan_tells_the_drift(
-    delivery: Delivery, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_nothing_is_healed_in_a_freeze_and_the_next_plan_tells_the_drift(delivery: Delivery) -> None:
     """A freeze keeps hands off; whoever delivers next over the drift reads about it; no declaration, no schedule."""
     now = datetime.now(UTC)
     freeze = {"name": "fair", "reason": "The fair.", "time_zone": "UTC"}
     freeze |= {"from": _local(now - timedelta(days=1)), "until": _local(now + timedelta(days=1))}
-    async with serving(delivery, monkeypatch):
+    async with serving(delivery):
         delivery.shop.rules.update(freezes=[freeze], drift={"check_every_seconds": 3600, "heal": "always"})
         delivery.shop.merge("first")
         await delivery.submit()
@@ -185,7 +177,7 @@ async def test_nothing_is_healed_in_a_freeze_and_the_next_plan_tells_the_drift(
         status = await delivery.deliver()
 
     assert (result.found.to_heal, result.found.drifted_units) == ([], 1)
-    assert "The fair." in result.found.not_healed or "fair" in result.found.not_healed
+    assert "The fair." in result.found.not_healed
     assert status.outcome == "delivered", status.failure
     expected = "Service/frontend of service/frontend changed: metadata.labels"
     assert f"drifted before it: {expected}" in status.summary
@@ -195,12 +187,10 @@ async def test_nothing_is_healed_in_a_freeze_and_the_next_plan_tells_the_drift(
         await schedule.describe()
 
 
-async def test_a_check_during_a_rollout_is_skipped_and_says_so(
-    delivery: Delivery, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_check_during_a_rollout_is_skipped_and_says_so(delivery: Delivery) -> None:
     """What a rollout is about to change is no drift."""
     delivery.shop.rules["approval"] = {"required": False}
-    async with serving(delivery, monkeypatch):
+    async with serving(delivery):
         await delivered(delivery)
         delivery.shop.rules["approval"] = {"required": True, "approvers": ["grace@example.com"]}
         delivery.shop.services["frontend"]["version"] = "v1.3.0"
@@ -236,14 +226,5 @@ async def _audited(delivery: Delivery) -> list[Any]:
     return list(await audit.entries(delivery.ledger, environment=delivery.environment))
 
 
-class _Quoted(str):
-    """Written with quotes, as declarations must write what looks like a date."""
-
-
 def _local(moment: datetime) -> str:
-    return _Quoted(moment.strftime("%Y-%m-%dT%H:%M"))
-
-
-yaml.add_representer(
-    _Quoted, lambda dumper, text: dumper.represent_scalar("tag:yaml.org,2002:str", text, style='"'), yaml.SafeDumper
-)
+    return Quoted(moment.strftime("%Y-%m-%dT%H:%M"))

@@ -3,28 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import os
 import signal
 import sys
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Any
 
 from pipelines.exit_codes import ExitCode
 from tests.delivery.delivery import Delivery
 from tests.delivery.test_fleet import declare
-from workflows.fleet.durable import FleetStatus
-from workflows.fleet.machine import awaited_wave
 
 TENANTS = 6
 CANARY = "tenant-000"
-# The commands as `adx` has them, whether they are in its list of commands yet or not.
-ADX = """
-from pipelines.cli import app, fleet, main, watch
-known = {command for command, _ in app.COMMANDS}
-app.COMMANDS += tuple((one, "") for one in (fleet.fleet, watch.watch) if one not in known)
-main()
-"""
 
 
 @dataclass(frozen=True)
@@ -36,13 +29,20 @@ class Ran:
     err: str
 
 
-async def begun(delivery: Delivery, *arguments: str) -> asyncio.subprocess.Process:
-    """An `adx` of the test's own settings."""
+@contextlib.asynccontextmanager
+async def begun(delivery: Delivery, *arguments: str) -> AsyncIterator[asyncio.subprocess.Process]:
+    """An `adx` of the test's own settings, which does not outlive the block."""
     pipe = asyncio.subprocess.PIPE
     environ = {**os.environ, **delivery.environ}
-    return await asyncio.create_subprocess_exec(
-        sys.executable, "-c", ADX, *arguments, env=environ, cwd=delivery.folder, stdout=pipe, stderr=pipe
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "pipelines.cli", *arguments, env=environ, cwd=delivery.folder, stdout=pipe, stderr=pipe
     )
+    try:
+        yield process
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
 
 
 async def ended(process: asyncio.subprocess.Process) -> Ran:
@@ -54,7 +54,8 @@ async def ended(process: asyncio.subprocess.Process) -> Ran:
 
 async def adx(delivery: Delivery, *arguments: str) -> Ran:
     """Run it to its end."""
-    return await ended(await begun(delivery, *arguments))
+    async with begun(delivery, *arguments) as process:
+        return await ended(process)
 
 
 async def said(delivery: Delivery, word: str, *about: str, by: str = "ines", reason: str = "") -> str:
@@ -70,16 +71,6 @@ async def refused(delivery: Delivery, word: str, *about: str, by: str = "ines", 
     assert (done.code, done.out) == (ExitCode.FAILED, ""), done
     assert "Traceback" not in done.err
     return done.err
-
-
-async def waiting_for(delivery: Delivery, wave: str) -> FleetStatus:
-    """The waves, once this one waits for its approval."""
-    rollout = (await delivery.until(lambda live: bool(live.environment.current))).environment.current
-    while True:
-        found = await delivery.workflows.fleet_status(rollout)
-        if found is not None and found.state is not None and awaited_wave(found.state) == wave:
-            return found
-        await asyncio.sleep(0.1)
 
 
 def told(lines: str) -> list[dict[str, Any]]:
@@ -103,12 +94,34 @@ async def test_a_fleet_is_paused_resumed_skipped_and_approved_while_somebody_wat
     delivery.shop.merge("first")
     assert "no rollout is under way" in await refused(delivery, "pause")
     await delivery.submit()
-    watcher = await begun(delivery, "watch", environment, "--json")
-    plain = await begun(delivery, "watch", environment)
+    async with (
+        begun(delivery, "watch", environment, "--json") as watcher,
+        begun(delivery, "watch", environment) as plain,
+    ):
+        state = (await delivery.waiting_for("1")).state
+        assert state is not None
+        last = state.units[-1]
+        await assert_words_are_taken_that_fit(delivery, last)
+        await delivery.waiting_for("2")
+        plain.send_signal(signal.SIGINT)
+        interrupted = await ended(plain)
+        assert await said(delivery, "approve", "2", reason="looks good") == "approve 2: done"
+        status = await delivery.settled()
+        watched = await ended(watcher)
 
-    state = (await waiting_for(delivery, "1")).state
-    assert state is not None
-    last = state.units[-1]
+    assert (status.outcome, status.steps[-2].message) == ("partly-delivered", f"{TENANTS - 1} delivered, 1 skipped")
+    assert interrupted.code == ExitCode.INTERRUPTED
+    assert "the rollout goes on" in interrupted.err
+    assert "Traceback" not in interrupted.err
+    assert f"{environment} wave 1 waiting-for-approval" in interrupted.out
+    assert watched.code == ExitCode.ROLLED_BACK, watched
+    assert_tells_the_story(told(watched.out), status.rollout_id, last)
+    await assert_is_over(delivery, last)
+
+
+async def assert_words_are_taken_that_fit(delivery: Delivery, last: str) -> None:
+    """While the canary is delivered and the first wave waits; ``last`` is the last unit of the last wave."""
+    environment = delivery.environment
     shown = await adx(delivery, "fleet", "status", environment)
     assert f"adx fleet approve {environment} 1" in " ".join(shown.out.split())
     in_json = json.loads((await adx(delivery, "fleet", "status", environment, "--json")).out)
@@ -127,22 +140,6 @@ async def test_a_fleet_is_paused_resumed_skipped_and_approved_while_somebody_wat
     assert "does not concern tenant/nobody" in await refused(delivery, "retry", "nobody")
     assert "nothing holds the rollout now" in await refused(delivery, "override", reason="just in case")
     assert await said(delivery, "resume") == "resume: done"
-
-    await waiting_for(delivery, "2")
-    plain.send_signal(signal.SIGINT)
-    interrupted = await ended(plain)
-    assert await said(delivery, "approve", "2", reason="looks good") == "approve 2: done"
-    status = await delivery.settled()
-    watched = await ended(watcher)
-
-    assert (status.outcome, status.steps[-2].message) == ("partly-delivered", f"{TENANTS - 1} delivered, 1 skipped")
-    assert interrupted.code == ExitCode.INTERRUPTED
-    assert "the rollout goes on" in interrupted.err
-    assert "Traceback" not in interrupted.err
-    assert f"{environment} wave 1 waiting-for-approval" in interrupted.out
-    assert watched.code == ExitCode.ROLLED_BACK, watched
-    assert_tells_the_story(told(watched.out), status.rollout_id, last)
-    await assert_is_over(delivery, last)
 
 
 def assert_tells_the_story(events: list[dict[str, Any]], rollout_id: str, skipped: str) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -22,8 +22,7 @@ from tests.support.faulty_api_server import BROKEN, DONE_BUT_BROKEN, OVERLOADED,
 from tests.support.local_stack import LocalStack
 from tests.support.toxiproxy import Line, Toxiproxy, running_toxiproxy
 from tests.support.witness import Witness, witnessed
-from workflows.fleet.durable import FleetDecision, FleetStatus
-from workflows.fleet.machine import awaited_wave
+from workflows.fleet.durable import FleetDecision
 from workflows.rollout.models import Decision
 
 TENANTS, CELLS = 12, 3
@@ -47,21 +46,6 @@ async def delivered_first(delivery: Delivery, **fleet: object) -> str:
     status = await delivery.deliver()
     assert status.outcome == "delivered", status.failure
     return commit
-
-
-async def waves(delivery: Delivery, is_reached: Callable[[FleetStatus], bool]) -> FleetStatus:
-    """The waves of the rollout under way, once they are so."""
-    rollout = (await delivery.until(lambda live: bool(live.environment.current))).environment.current
-    while True:
-        found = await delivery.workflows.fleet_status(rollout)
-        if found is not None and found.state is not None and is_reached(found):
-            return found
-        await asyncio.sleep(0.1)
-
-
-def is_asked(wave: str) -> Callable[[FleetStatus], bool]:
-    """Whether ``wave`` waits for its approval."""
-    return lambda found: found.state is not None and awaited_wave(found.state) == wave
 
 
 async def say(delivery: Delivery, word: str, about: str = "") -> None:
@@ -145,7 +129,7 @@ async def test_pods_that_crash_after_a_wave_fail_its_gate_which_restores_the_wav
     commit = delivery.shop.merge("more pods")
     async with witnessed(delivery.client_of_cluster(), delivery.environment) as witness:
         await delivery.submit()
-        await waves(delivery, is_asked("1"))
+        await delivery.waiting_for("1")
         await crash(delivery, "frontend")
         await say(delivery, "approve", "1")
         status = await delivery.settled()
@@ -185,7 +169,7 @@ async def test_merges_and_a_cancel_during_a_rollout_leave_every_tenant_known(del
             commits.append(delivery.shop.merge(f"{pods} pods"))
             await delivery.submit()
             if rules:  # the others come while one tenant is new and nothing more is started
-                await waves(delivery, is_asked("1"))
+                await delivery.waiting_for("1")
         status = await delivery.settled()
     assert (status.outcome, status.commit) == ("delivered", commits[-1])
     assert applied_at(await agreement(delivery), commits[-1]) == ALL

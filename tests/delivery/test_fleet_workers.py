@@ -13,6 +13,7 @@ from temporalio.service import RPCError
 from tests.delivery.delivery import Delivery
 from tests.delivery.test_fleet import declare
 from workflows.ledger import units
+from workflows.rollout.tenants import fleet_id
 
 TENANTS, CELLS = 24, 8
 EGRESS = [{"cidr": "203.0.113.0/28", "port": 443, "reason": "Their warehouse."}]
@@ -22,7 +23,7 @@ async def history_of_fleet(delivery: Delivery) -> WorkflowHistory:
     """Of the fleet of the rollout under way, or of the last."""
     found = await delivery.workflows.environment_status(delivery.environment)
     rollout_id = found.current or (found.last.rollout_id if found.last else "")
-    return await delivery.client.get_workflow_handle(f"{rollout_id}-fleet").fetch_history()
+    return await delivery.client.get_workflow_handle(fleet_id(rollout_id)).fetch_history()
 
 
 def deliveries_of(history: WorkflowHistory) -> dict[str, tuple[str, str]]:

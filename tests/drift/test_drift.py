@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
+import sys
 from pathlib import Path
 
 import pytest
@@ -168,6 +170,26 @@ async def test_what_cannot_be_asked_is_unchecked_and_never_drift(delivery: Deliv
     assert not [path for path in (tmp_path / "other").rglob("*.json*") if "stacks" in path.parts]
     assert "no snapshot" in store.reason
     assert (ended.code, json.loads(ended.out)[0]["status"]) == (6, "unchecked")
+
+
+async def test_a_preview_that_cannot_look_for_drift_says_that_it_did_not_and_fails(
+    delivery: Delivery, tmp_path: Path
+) -> None:
+    """Another backend: what it plans may be all wrong, and no line about it passes for drift."""
+    delivery.shop.services["frontend"]["version"] = "v1.3.0"
+    delivery.shop.propose("topic", "v1.3.0")
+    (tmp_path / "other").mkdir()
+    report = tmp_path / "report.json"
+    settings = {**os.environ, **delivery.environ, "PULUMI_BACKEND_URL": (tmp_path / "other").as_uri()}
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "pipelines.cli", "preview", "--base", "main", "--head", "topic", "--output", str(report),
+        env=settings, cwd=delivery.shop.work,
+    )  # fmt: skip
+
+    assert await process.wait() == 1
+    (environment,) = json.loads(report.read_text())["environments"]
+    assert [line for line in environment["unchecked"] if line.startswith("whether anything has drifted could not be")]
+    assert not [note for note in environment.get("notes", []) if note.startswith("Drifted: ")]
 
 
 async def test_an_environment_that_the_ledger_does_not_know_is_named_with_the_nearest(delivery: Delivery) -> None:

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from typing import cast
 
 import msgspec
 import pytest
 
+from infra.engine import Engine
+from policies.change_set import diff
+from policies.errors import AdxError
 from policies.infrastructure.spec import DriftRules, EnvironmentSpec, Freeze
 from tests.drift.objects import STATE, applied
 from tests.drift.results import DRIFTED
-from workflows.drift.before import lines_of, with_drift
+from workflows.clients.kubernetes import Cluster
+from workflows.drift.before import DriftBefore, drift_before, lines_of, with_drift
 from workflows.drift.healing import HealPlan, ObjectHeal
 from workflows.drift.judging import Verdict, calm_after, hindrance, kept, strays, units_seen, verdict
 from workflows.ledger.drift import UnitDrift
@@ -19,6 +24,7 @@ from workflows.ledger.models import Environment, Quarantined
 NOW = datetime(2026, 1, 31, 9, 5, tzinfo=UTC)
 CART = ObjectHeal("service/cart", applied(STATE)["Deployment/shop-test/cart"].body)
 PLAN = HealPlan((CART,), ("Deployment/shop-test/search: set by keda, whose fields are left alone",))
+UNKNOWN = DriftBefore(failure="whether anything has drifted could not be looked at: no tool")
 KNOWN = Environment(
     name="test",
     delivered_commit="a" * 40,
@@ -66,6 +72,14 @@ def test_what_drifted_is_healed_and_what_others_own_is_told() -> None:
 
     assert (found.to_heal, found.given_up) == (("service/cart",), ())
     assert "keda" in found.why_not
+
+
+def test_a_unit_that_does_not_drift_now_is_not_given_up_however_often_it_was_healed() -> None:
+    """It is not what keeps anybody busy."""
+    platform = STATE.by_id()["platform"]
+    calm = msgspec.structs.replace(unit(9, platform.digest), unit=platform.id)
+
+    assert judged(rules(heal="always"), calm).given_up == ()
 
 
 @pytest.mark.parametrize(("heals", "is_healed"), [(0, True), (2, True), (3, False), (4, False)])
@@ -136,5 +150,26 @@ def test_a_plan_names_objects_and_paths_and_at_most_a_few() -> None:
     )
     assert lines[1] == "ConfigMap/frontend-configuration of service/frontend missing"
     assert lines[-1] == "10 more object(s)"
-    assert with_drift("service/cart changed", ()) == "service/cart changed"
-    assert with_drift("service/cart changed", ("a", "b")) == "service/cart changed; drifted before it: a, b"
+
+
+def test_a_summary_tells_what_has_drifted_or_why_nobody_could_look() -> None:
+    """A failure is no drift, and is not told as one."""
+    told = [with_drift("service/cart changed", one) for one in (DriftBefore(), DriftBefore(("a", "b")), UNKNOWN)]
+
+    assert told == [
+        "service/cart changed",
+        "service/cart changed; drifted before it: a, b",
+        "service/cart changed; whether anything has drifted could not be looked at: no tool",
+    ]
+
+
+async def test_a_look_that_fails_is_apart_from_what_has_drifted() -> None:
+    """The change goes on; whoever approves it must know."""
+
+    def engine_of(stack: str) -> Engine:
+        raise AdxError("no tool", next_step=f"look at {stack}")
+
+    change_set = diff(STATE, msgspec.structs.replace(STATE, units=STATE.units[1:]))
+
+    assert await drift_before(STATE, change_set, engine_of, cast("Cluster", None)) == UNKNOWN
+    assert await drift_before(None, change_set, engine_of, cast("Cluster", None)) == DriftBefore()

@@ -6,7 +6,7 @@ import os
 from collections.abc import AsyncIterator, Iterator
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
-from typing import Any, cast
+from typing import cast
 
 import msgspec
 import pytest
@@ -17,7 +17,6 @@ from workflows.drift.findings import EnvironmentDrift
 from workflows.drift.telling import tell, tell_given_up
 from workflows.ledger import Ledger, audit, drift
 from workflows.ledger.drift import DriftCheckRecord, UnitSeen
-from workflows.ledger.models import Environment
 from workflows.runtime import Runtime
 
 TOKEN = "canary-hosting-token-77c2"
@@ -105,9 +104,8 @@ async def test_what_this_worker_knows_to_be_secret_reaches_no_status(ledger: Led
 
 async def test_a_unit_that_is_given_up_is_in_the_audit_trail_once(ledger: Ledger) -> None:
     """Each check finds it again."""
-    known = cast("Any", SimpleNamespace(name="production"))
     for _ in range(2):
-        await tell_given_up(ledger, cast("Environment", known), ["service/cart"])
+        await tell_given_up(ledger, await drift.units_of(ledger, "production"))
 
     (row,) = await audit.entries(ledger, environment="production")
     assert (row.action, row.detail["unit"], row.detail["heals"]) == ("drift.given-up", "service/cart", 1)

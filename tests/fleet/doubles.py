@@ -8,6 +8,7 @@ import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 
 from temporalio import activity
@@ -212,6 +213,16 @@ class Fleet:
     async def say(self, what: str, about: str = "", *, by: str = "ines", reason: str = "because") -> Receipt:
         """A person's word."""
         return await self.handle.execute_update(FleetWorkflow.decide, FleetDecision(by, what, about, reason))
+
+
+def waits_for_approval(status: FleetStatus, wave: str = "") -> bool:
+    """Whether this wave, or any, waits for somebody."""
+    return (
+        status.waiting_for == f"approval of wave {wave}" if wave else status.waiting_for.startswith("approval of wave")
+    )
+
+
+second_waits = partial(waits_for_approval, wave="2")
 
 
 @contextlib.asynccontextmanager

@@ -9,7 +9,7 @@ import pytest
 from temporalio.api.history.v1 import HistoryEvent
 
 from policies.infrastructure.spec import FleetRules
-from tests.fleet.doubles import UNITS, Fleet, FleetDoubles, fleet_server, plan_of, started
+from tests.fleet.doubles import UNITS, Fleet, FleetDoubles, fleet_server, plan_of, started, waits_for_approval
 from tests.fleet.fleets import GATES
 from workflows.fleet.durable import FleetInput, FleetResult, FleetStatus
 
@@ -23,11 +23,6 @@ WAVES = FleetRules(
     failure_budget="20%",
     gates=GATES,
 )
-
-
-def waits_for_approval(status: FleetStatus) -> bool:
-    """Whether a wave waits for somebody."""
-    return status.waiting_for.startswith("approval of wave")
 
 
 async def runs_of(fleet: Fleet) -> AsyncIterator[list[HistoryEvent]]:

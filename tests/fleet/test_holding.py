@@ -11,7 +11,7 @@ from temporalio.client import WorkflowUpdateFailedError
 from temporalio.testing import WorkflowEnvironment
 
 from policies.infrastructure.spec import FleetRules
-from tests.fleet.doubles import UNITS, Fleet, FleetDoubles, fleet_server, plan_of, started
+from tests.fleet.doubles import UNITS, Fleet, FleetDoubles, fleet_server, plan_of, second_waits, started
 from tests.fleet.fleets import GATES
 from workflows.fleet.durable import FleetInput, FleetStatus
 from workflows.fleet.models import Calendar, Closed
@@ -49,11 +49,6 @@ async def ended_at(fleet: Fleet) -> datetime:
     return closed
 
 
-def waits_for_approval(status: FleetStatus) -> bool:
-    """Whether a wave waits for somebody."""
-    return status.waiting_for == "approval of wave 2"
-
-
 def bakes(status: FleetStatus) -> bool:
     """Whether the first wave proves itself."""
     return status.state is not None and status.state.phase == "bake" and status.state.opened == 1
@@ -68,14 +63,14 @@ def is_held(status: FleetStatus) -> bool:
 async def test_an_approval_that_nobody_gives_in_time_ends_the_rollout(events_per_run: int) -> None:
     """Also when another run has taken over since it was asked for. What is delivered stays; the ledger is told."""
     async with fleet_of(ASKING, events_per_run=events_per_run) as (server, fleet):
-        await fleet.until(waits_for_approval)
+        await fleet.until(second_waits)
         asked_at = await server.get_current_time()
         await server.sleep(HOUR - 60)
         before = await fleet.status()
         result = await fleet.handle.result()
         waited = await ended_at(fleet) - asked_at
 
-    assert waits_for_approval(before)
+    assert second_waits(before)
     assert timedelta(seconds=HOUR - 60) < waited < timedelta(seconds=HOUR + 60)
     assert (result.outcome, result.summary.ending) == ("rejected", "approval-expired")
     assert result.summary.reason == "approval_expired: nobody approved wave 2 in time"
@@ -100,7 +95,7 @@ async def test_an_approval_in_time_is_followed_however_long_the_wave_takes() -> 
             await fleet.until(lambda status, wave=wave: status.waiting_for == f"approval of wave {wave}")  # type: ignore[misc] # a lambda
             await server.sleep(HOUR - 60)
             await fleet.say("approve", wave)
-            await fleet.until(lambda status: not waits_for_approval(status))
+            await fleet.until(lambda status: not second_waits(status))
         result = await fleet.handle.result()
 
     assert result.outcome == "delivered"
@@ -109,7 +104,7 @@ async def test_an_approval_in_time_is_followed_however_long_the_wave_takes() -> 
 async def test_a_pause_does_not_make_an_approval_last_longer() -> None:
     """Whoever pauses has not agreed."""
     async with fleet_of(ASKING) as (_, fleet):
-        await fleet.until(waits_for_approval)
+        await fleet.until(second_waits)
         await fleet.say("pause")
         result = await fleet.handle.result()
 
@@ -137,7 +132,7 @@ async def test_a_freeze_that_is_merged_while_a_wave_bakes_holds_the_next_one() -
 async def test_a_freeze_that_is_merged_while_an_approval_is_waited_for_holds_the_wave_that_is_approved() -> None:
     """To approve is not to override."""
     async with fleet_of(ASKING) as (server, fleet):
-        await fleet.until(waits_for_approval)
+        await fleet.until(second_waits)
         await freeze(server, fleet, "incident", for_seconds=10 * HOUR)
         await fleet.say("approve", "2")
         await fleet.until(is_held)

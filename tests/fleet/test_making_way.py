@@ -5,17 +5,12 @@ from __future__ import annotations
 import pytest
 
 from policies.infrastructure.spec import FleetRules
-from tests.fleet.doubles import UNITS, Fleet, FleetDoubles, fleet_server, plan_of, started
-from workflows.fleet.durable import FleetInput, FleetStatus
+from tests.fleet.doubles import UNITS, Fleet, FleetDoubles, fleet_server, plan_of, second_waits, started
+from workflows.fleet.durable import FleetInput
 from workflows.fleet.workflow import FleetWorkflow
 
 ASKING = FleetRules(steps=(5, "100%"), approval_before=(2,), approvers=("ines",), max_parallel=UNITS)
 NEWER = "c0ffee"
-
-
-def waits_for_approval(status: FleetStatus) -> bool:
-    """Whether a wave waits for somebody."""
-    return status.waiting_for == "approval of wave 2"
 
 
 async def supersede(fleet: Fleet) -> None:
@@ -43,7 +38,7 @@ async def test_nobody_need_approve_a_wave_of_an_older_commit() -> None:
     doubles = FleetDoubles(plan_of(ASKING))
     async with fleet_server(doubles) as server:
         fleet = await started(server, doubles)
-        await fleet.until(waits_for_approval)
+        await fleet.until(second_waits)
         await supersede(fleet)
         result = await fleet.handle.result()
 

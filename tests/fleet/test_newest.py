@@ -8,22 +8,15 @@ from types import SimpleNamespace
 from typing import cast
 
 import pytest
-import yaml
 
 from policies.git_mirror import Mirror
 from tests.delivery.shop import Shop
+from tests.support.quoted import Quoted
 from workflows.clients.git import Repository
 from workflows.errors import AdxValidationError
 from workflows.fleet.newest import newest_rules
 from workflows.runtime import Runtime
 
-
-class Quoted(str):
-    """A text that YAML quotes."""
-
-
-yaml.SafeDumper.add_representer(Quoted, lambda dumper, text: dumper.represent_scalar(_TEXT, str(text), style='"'))
-_TEXT = "tag:yaml.org,2002:str"
 FREEZE = {
     "name": "incident",
     "reason": "The database is being repaired.",
@@ -36,7 +29,7 @@ FREEZE = {
 def runtime_of(shop: Shop, folder: Path) -> Runtime:
     """As much of one as reads a repository."""
     mirror = Mirror.open(str(shop.remote), folder / "mirror", "main")
-    return cast(Runtime, SimpleNamespace(repository=Repository(mirror), environ={"ADX_BRANCH": "main"}))
+    return cast(Runtime, SimpleNamespace(repository=Repository(mirror)))
 
 
 @pytest.fixture

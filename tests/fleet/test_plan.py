@@ -14,7 +14,7 @@ from workflows.fleet.activities import fleet_plan, frozen_states, gates_key
 from workflows.fleet.durable import GatesRequest
 
 STAGING = "staging"
-GATES = GatesRequest(STAGING, "adx-rollout-1", "", "desired", "delivery", "2", is_after_bake=False)
+GATES = GatesRequest(STAGING, "adx-rollout-1", "desired", "delivery", "2", is_after_bake=False)
 
 
 def state(*units: Any, commit: str = "a" * 40) -> Any:

@@ -8,7 +8,18 @@ import pytest
 from temporalio.client import WorkflowUpdateFailedError
 
 from policies.infrastructure.spec import FleetRules
-from tests.fleet.doubles import CELLS, LEASE, UNITS, Fleet, FleetDoubles, cell, fleet_server, plan_of, started
+from tests.fleet.doubles import (
+    CELLS,
+    LEASE,
+    UNITS,
+    Fleet,
+    FleetDoubles,
+    cell,
+    fleet_server,
+    plan_of,
+    started,
+    waits_for_approval,
+)
 from tests.fleet.fleets import GATES
 from workflows.fleet.durable import FleetResult, FleetStatus
 from workflows.fleet.models import DELIVERED, FAILED, SKIPPED, STARTED
@@ -32,11 +43,6 @@ async def ended(doubles: FleetDoubles) -> FleetResult:
 def has_busy(count: int) -> object:
     """Whether so many cells are being delivered."""
     return lambda status: len(status.busy) == count
-
-
-def waits_for_approval(status: FleetStatus) -> bool:
-    """Whether a wave waits for somebody."""
-    return status.waiting_for.startswith("approval of wave")
 
 
 def first_in(doubles: FleetDoubles, wave: int) -> str:

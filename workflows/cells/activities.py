@@ -12,11 +12,11 @@ from temporalio import activity
 from infra.engine import Engine
 from infra.errors import PulumiFailed
 from policies.desired_state import DesiredState, Unit, digest_of
-from workflows.bodies import SnapshotManifest
 from workflows.cells.models import CellRequest, CellResult, UnitResult
 from workflows.cells.plan import cell_inputs, failures_by_unit, standing, unverified
 from workflows.clients.kubernetes.kinds import ALL_KINDS
 from workflows.clients.kubernetes.normalise import digests_by_unit, unit_of
+from workflows.clients.kubernetes.selectors import made_by_adx
 from workflows.configuration.units import deliver_units
 from workflows.infrastructure.activities import FENCE_INTERVAL_SECONDS, cancelled_when, repair_stack, telling
 from workflows.infrastructure.plan import differing_objects
@@ -62,7 +62,15 @@ class _Cell:
 
 
 class CellActivities:
-    """The guarded change of a cell, as one step: its tenants end new or as they were, each for itself."""
+    """The guarded change of a cell, as one step: its tenants end new or as they were, each for itself.
+
+    What restores a tenant is its last good inputs, in the base state, which the
+    ledger names; what proves it are digests of its live objects, taken by the
+    attempt itself before it changes anything, and kept in memory only. In the
+    store they and the stack's state would be of no use: no rollout names them,
+    so that retention removes them after a day, and to name them, one row would
+    need two more bodies for each cell.
+    """
 
     def __init__(self, runtime: Runtime) -> None:
         self._runtime = runtime
@@ -76,12 +84,11 @@ class CellActivities:
                 cell = await self._open(request, claim, report)
                 if activity.info().attempt > 1:
                     await repair_stack(cell.engine, report)
-                snapshot, before = await self._snapshot(cell)
-                results = await self._move(cell, before)
+                results = await self._move(cell, digests_by_unit(await self._live(cell, cell.asked)))
                 await self._record(cell, results)
             delivered = sum(result.outcome == "delivered" for result in results)
             report(f"{delivered} of {len(results)} delivered")
-            return CellResult(request.stack, results, snapshot)
+            return CellResult(request.stack, results)
 
         lease = request.lease
         content = digest_of([request.base_state, request.desired_state, sorted(request.units), sorted(request.settled)])
@@ -97,21 +104,8 @@ class CellActivities:
         desired = await bodies.get(request.desired_state, DesiredState, environment)
         return _Cell(request, base, desired, self._runtime.engine(request.stack), claim, report)
 
-    async def _snapshot(self, cell: _Cell) -> tuple[str, dict[str, dict[str, str]]]:
-        """Keep what restores the cell; the digest of that, and the live objects of the units asked for."""
-        environment = cell.request.lease.environment
-        exported, live = await asyncio.gather(cell.engine.export_state(), self._live(cell, cell.asked))
-        digests = digests_by_unit(live)
-        manifest = SnapshotManifest(
-            environment=environment,
-            rollout_id=cell.request.lease.rollout_id,
-            base_state=cell.request.base_state,
-            exported_state=await self._runtime.store.put(exported, owner=environment),
-            live=digests,
-        )
-        return await self._runtime.bodies.put(manifest, environment), digests
-
     async def _move(self, cell: _Cell, before: Mapping[str, Mapping[str, str]]) -> list[UnitResult]:
+        """What became of the units asked for; ``before`` are the digests of their live objects, see ``_differing``."""
         if cell.request.is_undo:
             problems = await self._restored(cell, cell.asked, before=None)
             return [_undone(unit, problems.get(unit, "")) for unit in sorted(cell.asked)]
@@ -210,10 +204,8 @@ class CellActivities:
 
     async def _live(self, cell: _Cell, wanted: set[str]) -> list[dict[str, object]]:
         """The live objects of ``wanted``: looked for where units of these kinds have any."""
-        environment = cell.request.lease.environment
         kinds = TENANT_KINDS if all(unit.startswith("tenant/") for unit in wanted) else ALL_KINDS
-        labels = ",".join(sorted(unit.replace("/", ".") for unit in wanted))
-        selector = f"app.kubernetes.io/managed-by=adx,adx/environment={environment},adx/unit in ({labels})"
+        selector = made_by_adx(cell.request.lease.environment, units=wanted)
         return [item for item in await self._runtime.cluster.live_objects(selector, kinds) if unit_of(item)]
 
     async def _record(self, cell: _Cell, results: list[UnitResult]) -> None:

@@ -48,7 +48,10 @@ class UnitResult:
 
 @dataclass(frozen=True)
 class CellResult:
-    """What became of every unit that was asked for, in the order of their names. ``snapshot`` is what restores them."""
+    """What became of every unit that was asked for, in the order of their names.
+
+    ``snapshot`` stays empty: only deliveries of earlier versions have named a body here.
+    """
 
     stack: str
     results: list[UnitResult]

@@ -6,14 +6,14 @@ from collections.abc import Collection, Iterable, Mapping
 
 import msgspec
 
-from infra.engine.events import unit_of
+from infra.engine.events import unit_of as unit_of_urn
 from infra.errors import Diagnostic
 from infra.metadata import CONTENT_LABEL, VERSION_LABEL
 from infra.render import render_unit
 from policies.desired_state import DesiredState, Unit
 from policies.findings import environment_file, tenant_file
 from policies.placement import part_of, stack_of
-from workflows.clients.kubernetes.normalise import object_id
+from workflows.clients.kubernetes.normalise import object_id, unit_of
 from workflows.errors import RolloutRefused
 
 LONGEST_REASON = 400
@@ -87,7 +87,7 @@ def failures_by_unit(diagnostics: Iterable[Diagnostic], units: Collection[str]) 
     if not told:
         return dict.fromkeys(units, "the engine failed without saying why")
     for diagnostic in told:
-        unit = unit_of(diagnostic.urn)
+        unit = unit_of_urn(diagnostic.urn)
         reason = " ".join(diagnostic.message.split())[:LONGEST_REASON]
         for concerned in [unit] if unit in units else ([] if unit else units):
             found.setdefault(concerned, reason)
@@ -103,10 +103,8 @@ def unverified(units: Mapping[str, Unit | None], live: Iterable[Mapping[str, obj
     found: dict[str, dict[str, tuple[Revision, bool]]] = {}
     for item in live:
         metadata: dict[str, dict[str, str]] = item["metadata"]  # type: ignore[assignment] # as the API server gives it
-        labels = metadata.get("labels") or {}
-        unit = labels.get("adx/unit", "").replace(".", "/", 1)
         is_going = "deletionTimestamp" in metadata
-        found.setdefault(unit, {})[object_id(item)] = (_revision(labels), is_going)
+        found.setdefault(unit_of(item), {})[object_id(item)] = (_revision(metadata.get("labels") or {}), is_going)
     reasons = {id_: _reason(unit, found.get(id_, {})) for id_, unit in units.items()}
     return {id_: reason for id_, reason in reasons.items() if reason}
 
@@ -117,7 +115,7 @@ def standing(live: Iterable[Mapping[str, object]]) -> set[str]:
     for item in live:
         metadata: dict[str, dict[str, str]] = item["metadata"]  # type: ignore[assignment] # as the API server gives it
         if item["kind"] == "Namespace" and "deletionTimestamp" not in metadata:
-            found.add((metadata.get("labels") or {}).get("adx/unit", "").replace(".", "/", 1))
+            found.add(unit_of(item))
     return found
 
 

@@ -41,6 +41,11 @@ class Repository:
         """The folder of the bare copy."""
         return self._mirror.path
 
+    @property
+    def head_ref(self) -> str:
+        """The ref of the copy that follows the branch, as of the last fetch."""
+        return self._mirror.head_ref
+
     async def fetch(self) -> str:
         """Bring the copy up to date; the full id of the branch's head."""
         return await asyncio.to_thread(self._mirror.fetch)
@@ -83,29 +88,14 @@ def push_revert(repository: Path, revert: Revert) -> str:
     """
     import git  # noqa: PLC0415 - costs 10 MB and is needed only when something has failed
 
-    repo = git.Repo(repository)
-    repo.git.update_environment(**hardened_environment(repository))
-    try:
-        tree = repo.tree(_reverted_tree(repo, revert))
-        bad = repo.commit(revert.bad)
-        moment, author = bad.committed_datetime, git.Actor(AUTHOR_NAME, AUTHOR_EMAIL)
-        commit = git.Commit.create_from_tree(
-            repo,
-            tree,
-            revert.message,
-            parent_commits=[bad],
-            author=author,
-            committer=author,
-            author_date=moment,
-            commit_date=moment,
-        )
-        refspec = f"{commit.hexsha}:refs/heads/{revert.branch}"
-        repo.git.push("--quiet", "origin", refspec, kill_after_timeout=PUSH_TIMEOUT_SECONDS)
-        return str(commit.hexsha)
-    except git.GitError as error:
-        raise GitFailed(f"{revert.branch} cannot be pushed: {error}", next_step="revert by hand") from error
-    finally:
-        repo.close()
+    with _opened(repository) as repo:
+        try:
+            commit = _committed(repo, _reverted_tree(repo, revert), revert.bad, revert.message)
+            refspec = f"{commit}:refs/heads/{revert.branch}"
+            repo.git.push("--quiet", "origin", refspec, kill_after_timeout=PUSH_TIMEOUT_SECONDS)
+        except git.GitError as error:
+            raise GitFailed(f"{revert.branch} cannot be pushed: {error}", next_step="revert by hand") from error
+    return commit
 
 
 def _reverted_tree(repo: git.Repo, revert: Revert) -> str:
@@ -153,20 +143,7 @@ def commit_proposal(repository: Path, proposal: Proposal) -> str:
             for path, content in proposal.files.items():
                 entry = f"{entries[path].mode:o},{_blob(repo, content)},{path}"
                 repo.git.update_index("--cacheinfo", entry)
-            base, author = repo.commit(proposal.base), git.Actor(AUTHOR_NAME, AUTHOR_EMAIL)
-            tree = repo.tree(repo.git.write_tree())
-            moment = base.committed_datetime
-            commit = git.Commit.create_from_tree(
-                repo,
-                tree,
-                proposal.message,
-                parent_commits=[base],
-                author=author,
-                committer=author,
-                author_date=moment,
-                commit_date=moment,
-            )
-            return str(commit.hexsha)
+            return _committed(repo, repo.git.write_tree(), proposal.base, proposal.message)
         except git.GitError as error:
             raise GitFailed(f"{proposal.branch} cannot be made: {error}", next_step="look at the mirror") from error
 
@@ -213,6 +190,25 @@ def _opened(repository: Path) -> Iterator[git.Repo]:
         yield repo
     finally:
         repo.close()
+
+
+def _committed(repo: git.Repo, tree: str, parent: str, message: str) -> str:
+    """The id of a commit on top of ``parent``, at its time, so that the same content is always the same commit."""
+    import git  # noqa: PLC0415 - see above
+
+    below, author = repo.commit(parent), git.Actor(AUTHOR_NAME, AUTHOR_EMAIL)
+    moment = below.committed_datetime
+    commit = git.Commit.create_from_tree(
+        repo,
+        repo.tree(tree),
+        message,
+        parent_commits=[below],
+        author=author,
+        committer=author,
+        author_date=moment,
+        commit_date=moment,
+    )
+    return str(commit.hexsha)
 
 
 def _blob(repo: git.Repo, content: bytes) -> str:

@@ -3,24 +3,28 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterable
 from datetime import UTC, datetime
 
+import msgspec
 from temporalio import activity
 
+from policies.desired_state import DesiredState
 from policies.errors import AdxError
 from policies.infrastructure.spec import DriftRules, EnvironmentSpec
 from workflows.drift.check import Checked, Sources, check
 from workflows.drift.findings import EnvironmentDrift, sentence
-from workflows.drift.healing import HealPlan, heal_plan
+from workflows.drift.healing import heal_plan
 from workflows.drift.judging import Verdict, calm_after, strays, units_seen, verdict
 from workflows.drift.models import DriftFound, DriftRequest
 from workflows.drift.rules import delivered_rules, hindrance_now
 from workflows.drift.telling import redactor_of, tell, tell_given_up
 from workflows.ledger import drift, environments
+from workflows.ledger.drift import UnitDrift
 from workflows.ledger.models import Environment
 from workflows.rollout.models import Receipt, Submission
 from workflows.runtime import Runtime
-from workflows.step_runner import HEARTBEAT_INTERVAL_SECONDS, Report, heartbeating
+from workflows.step_runner import Report
 from workflows.telemetry import logs, metrics
 
 CHECKS_AT_ONCE = 2
@@ -36,8 +40,10 @@ class DriftActivities:
     @activity.defn
     async def check_drift(self, request: DriftRequest) -> DriftFound:
         """Compare the environment with what was delivered; what is found is in the ledger afterwards."""
-        report = Report("waiting for other checks")
-        async with heartbeating(report, HEARTBEAT_INTERVAL_SECONDS), self._turns:
+        report = Report()
+        if self._turns.locked():
+            report("waiting for other checks")
+        async with self._turns:
             known = await environments.find(self._runtime.ledger, request.environment)
             if known is None:
                 return DriftFound(request.environment, "nothing-delivered", "nothing was delivered yet")
@@ -56,14 +62,15 @@ class DriftActivities:
     async def _judged(self, known: Environment, checked: Checked) -> DriftFound:
         runtime, found = self._runtime, checked.found
         rules, why = await self._rules(known) if checked.seen is not None else (None, "")
-        plan, judged = HealPlan(()), Verdict(why_not=why)
+        judged, given_up = Verdict(why_not=why), []
         if checked.seen is not None and checked.desired is not None and rules is not None:
             plan = heal_plan(checked.seen, None, _drift_rules(rules).leave_to)
             before = await drift.units_of(runtime.ledger, known.name)
             hindered = await hindrance_now(runtime, known, rules, datetime.now(UTC))
             judged = verdict(plan, before, rules, hindrance=hindered, desired=checked.desired)
+            given_up = _given_up(before, judged, checked.desired)
         await self._record(known, checked, judged, _drift_rules(rules))
-        await tell_given_up(runtime.ledger, known, judged.given_up)
+        await tell_given_up(runtime.ledger, given_up)
         await tell(runtime, found, judged.why_not)
         return DriftFound(
             environment=known.name,
@@ -103,6 +110,13 @@ class DriftActivities:
         logs.logger().info(
             "drift checked", environment=known.name, status=found.status, units=sorted(_drifted_units(found))[:20]
         )
+
+
+def _given_up(before: Iterable[UnitDrift], judged: Verdict, desired: DesiredState) -> list[UnitDrift]:
+    """What was known of the units that are healed no more, with the commits that declare them now."""
+    declared = desired.by_id()
+    chosen = (one for one in before if one.unit in judged.given_up)
+    return [msgspec.structs.replace(one, commit=declared[one.unit].commit) for one in chosen]
 
 
 def _drifted_units(found: EnvironmentDrift) -> set[str]:

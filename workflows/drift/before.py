@@ -7,6 +7,7 @@ somebody did on purpose: who approves the plan must know.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from policies.change_set import ChangeSet
 from policies.desired_state import DesiredState
@@ -20,23 +21,28 @@ FIELDS_NAMED = 3
 LONGEST_PATH_CHARACTERS = 80
 
 
+@dataclass(frozen=True)
+class DriftBefore:
+    """A line for each object that has drifted, or why nobody could look (``failure``, a sentence)."""
+
+    lines: tuple[str, ...] = ()
+    failure: str = ""
+
+
 async def drift_before(
     delivered: DesiredState | None, change_set: ChangeSet, engine_of: EngineOf, cluster: Cluster
-) -> tuple[str, ...]:
-    """A line for each object that has drifted of the units which ``change_set`` changes or removes.
-
-    What cannot be looked at is a line too: it never stops the change.
-    """
+) -> DriftBefore:
+    """What has drifted of the units which ``change_set`` changes or removes. A failure never stops the change."""
     units = [one.unit for one in change_set.changes if one.before is not None]
     if delivered is None or not units:
-        return ()
+        return DriftBefore()
     try:
         seen = await look(delivered, engine_of, cluster, units=units)
     except StackBusy:
-        return ()
+        return DriftBefore()
     except AdxError as error:
-        return (f"whether anything has drifted could not be looked at: {error}",)
-    return lines_of(seen.drift())
+        return DriftBefore(failure=f"whether anything has drifted could not be looked at: {error}")
+    return DriftBefore(lines_of(seen.drift()))
 
 
 def lines_of(objects: Sequence[DriftedObject]) -> tuple[str, ...]:
@@ -46,9 +52,10 @@ def lines_of(objects: Sequence[DriftedObject]) -> tuple[str, ...]:
     return tuple([*lines, f"{more} more object(s)"] if more > 0 else lines)
 
 
-def with_drift(summary: str, lines: Sequence[str]) -> str:
-    """The summary of a change, and what has drifted before it."""
-    return f"{summary}; drifted before it: {', '.join(lines)}" if lines else summary
+def with_drift(summary: str, drift: DriftBefore) -> str:
+    """The summary of a change, and what has drifted before it, or why that is not known."""
+    told = f"drifted before it: {', '.join(drift.lines)}" if drift.lines else drift.failure
+    return f"{summary}; {told}" if told else summary
 
 
 def _line(one: DriftedObject) -> str:

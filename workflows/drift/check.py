@@ -46,7 +46,7 @@ async def check(sources: Sources, known: Environment, say: Say) -> Checked:
         return Checked(
             EnvironmentDrift(environment=name, status="nothing-delivered", reason="nothing was delivered yet")
         )
-    newest, busy = await _rollouts(sources.ledger, name)
+    newest, busy = await _newest(sources.ledger, name), await _under_way(sources.ledger, name)
     if busy:
         return Checked(under_way(known, busy))
     say(f"{name}: comparing with the cluster what was delivered from {commit[:12]}")
@@ -55,7 +55,7 @@ async def check(sources: Sources, known: Environment, say: Say) -> Checked:
     except AdxError as error:
         checked = Checked(unchecked(known, error))
     # A rollout that began meanwhile may be what was seen, or why it could not be.
-    after, busy = await _rollouts(sources.ledger, name)
+    after, busy = await _newest(sources.ledger, name), await _under_way(sources.ledger, name)
     return checked if after == newest and not busy else Checked(under_way(known, busy or after))
 
 
@@ -81,24 +81,29 @@ def unchecked(known: Environment, error: AdxError) -> EnvironmentDrift:
     )
 
 
-async def _rollouts(ledger: Ledger, environment: str) -> tuple[str, str]:
-    """The ids of the newest rollout and of the one under way; empty where there is none."""
+async def _newest(ledger: Ledger, environment: str) -> str:
+    """The id of the newest rollout; empty where there is none."""
     newest = await rollouts.newest(ledger, environment, limit=1)
+    return newest[0].id if newest else ""
+
+
+async def _under_way(ledger: Ledger, environment: str) -> str:
+    """The id of the rollout under way; empty where there is none."""
     unfinished = await rollouts.unfinished(ledger, environment)
-    return newest[0].id if newest else "", unfinished[-1].id if unfinished else ""
+    return unfinished[-1].id if unfinished else ""
 
 
 async def _compare(sources: Sources, known: Environment, digest: str) -> Checked:
     desired = await sources.bodies.get(digest, DesiredState, known.name)
 
     async def between() -> None:
-        if (await _rollouts(sources.ledger, known.name))[1]:
+        if await _under_way(sources.ledger, known.name):
             raise StackBusy(f"a rollout of {known.name} began")
 
     try:
         seen = await look(desired, sources.engine_of, sources.cluster, between=between)
     except StackBusy:
-        return Checked(under_way(known, (await _rollouts(sources.ledger, known.name))[1]))
+        return Checked(under_way(known, await _under_way(sources.ledger, known.name)))
     objects = seen.drift()
     found = EnvironmentDrift(
         environment=known.name,

@@ -14,6 +14,8 @@ from policies.desired_state import DesiredState, digest_of
 from policies.infrastructure.spec import DriftRules, EnvironmentSpec
 from workflows.bodies import DeliveryBody
 from workflows.clients.kubernetes.errors import ClusterRefused
+from workflows.clients.kubernetes.normalise import object_id
+from workflows.clients.kubernetes.turns import some_at_once
 from workflows.drift.bodies import HealedObject, HealSnapshotBody
 from workflows.drift.heal_ending import finish_heal
 from workflows.drift.heal_objects import is_same, namespaces_first
@@ -223,9 +225,12 @@ class HealActivities:
         return ""
 
     async def _undo_all(self, snapshot: HealSnapshotBody, report: Report) -> None:
-        for id_, one in namespaces_first(snapshot):
-            report(f"undoing {id_}")
+        async def undo(one: HealedObject) -> None:
+            report(f"undoing {object_id(one.delivered)}")
             await self._undo(one)
+
+        for some in namespaces_first(snapshot):
+            await some_at_once(undo, some)
         await self._verify_undone(snapshot)
 
     async def _undo(self, one: HealedObject) -> None:
@@ -239,13 +244,11 @@ class HealActivities:
             await writer.replace(one.live, now)
 
     async def _verify_undone(self, snapshot: HealSnapshotBody) -> None:
-        deadline = asyncio.get_running_loop().time() + UNDONE_WITHIN_SECONDS
+        deadline, objects = asyncio.get_running_loop().time() + UNDONE_WITHIN_SECONDS, snapshot.objects
         while True:
-            wrong = [
-                id_
-                for id_, one in snapshot.objects.items()
-                if not is_same(one, await self._runtime.cluster.find(one.delivered))
-            ]
+            live = await some_at_once(self._runtime.cluster.find, [one.delivered for one in objects.values()])
+            now = zip(objects.items(), live, strict=True)
+            wrong = [id_ for (id_, one), found in now if not is_same(one, found)]
             if not wrong:
                 return
             if asyncio.get_running_loop().time() > deadline:

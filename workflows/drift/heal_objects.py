@@ -9,9 +9,11 @@ from workflows.clients.kubernetes.normalise import normalise
 from workflows.drift.bodies import HealedObject, HealSnapshotBody
 
 
-def namespaces_first(snapshot: HealSnapshotBody) -> list[tuple[str, HealedObject]]:
-    """Every object by its id, namespaces first: nothing can be made in one that is not there."""
-    return sorted(snapshot.objects.items(), key=lambda item: (item[1].delivered["kind"] != "Namespace", item[0]))
+def namespaces_first(snapshot: HealSnapshotBody) -> tuple[list[HealedObject], list[HealedObject]]:
+    """The namespaces, and every other object: nothing can be made in one that is not there."""
+    objects = [snapshot.objects[id_] for id_ in sorted(snapshot.objects)]
+    namespaces = [one for one in objects if one.delivered["kind"] == "Namespace"]
+    return namespaces, [one for one in objects if one.delivered["kind"] != "Namespace"]
 
 
 def is_same(one: HealedObject, now: Mapping[str, Any] | None) -> bool:

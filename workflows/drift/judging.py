@@ -36,7 +36,8 @@ def verdict(
     """Which units of ``plan`` are healed. ``hindrance`` (see ``hindrance``) keeps all from it."""
     if rules.drift is None or rules.drift.heal == "never":
         return Verdict()
-    given_up = [unit for unit in plan.units if unit in _tired(known, rules.drift, desired)]
+    tired = _tired(known, rules.drift, desired)
+    given_up = [unit for unit in plan.units if unit in tired]
     reasons = [hindrance] if hindrance else []
     if given_up:
         times = rules.drift.give_up_after

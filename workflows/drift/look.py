@@ -10,14 +10,15 @@ from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping, 
 from dataclasses import dataclass, field
 from typing import Any
 
-from infra.engine import Engine
-from infra.names import unit_label
+from infra.engine import Engine, state
 from policies.desired_state import DesiredState, Unit
 from policies.errors import AdxError
 from policies.masking import Masker, secrets_in
 from policies.placement import part_of, stack_of, stacks_of
 from workflows.clients.kubernetes import Cluster
-from workflows.clients.kubernetes.normalise import ENVIRONMENT_LABEL, UNIT_LABEL, object_id
+from workflows.clients.kubernetes.normalise import object_id
+from workflows.clients.kubernetes.selectors import made_by_adx
+from workflows.clients.kubernetes.turns import some_at_once
 from workflows.drift.compare import AppliedObject, applied_objects, drifted
 from workflows.drift.findings import DriftedObject
 
@@ -86,14 +87,19 @@ async def _applied(desired: DesiredState, engine: Engine, stack: str) -> dict[st
     part = part_of(desired, stack).units
     if not part:
         return {}
-    await _require_delivered(engine, stack, part)
-    export = await engine.export_state()
-    return await asyncio.to_thread(applied_objects, export)  # large, and heartbeats must go on
+    export = await engine.state_if_any()
+    return await asyncio.to_thread(_read, export, stack, part)  # large, and heartbeats must go on
 
 
-async def _require_delivered(engine: Engine, stack: str, units: Sequence[Unit]) -> None:
+def _read(export: bytes | None, stack: str, units: Sequence[Unit]) -> dict[str, AppliedObject]:
+    """What ``export`` (None: the stack is new) has of ``units``. Raises StateOfAnotherDelivery, DamagedState."""
+    _require_delivered(state.delivered(export) if export is not None else state.Delivered(), stack, units)
+    return applied_objects(export) if export is not None else {}
+
+
+def _require_delivered(delivered: state.Delivered, stack: str, units: Sequence[Unit]) -> None:
     """What the stack was given last is what the ledger says; another backend would give another answer."""
-    given = (await engine.delivered()).units
+    given = delivered.units
     other = sorted(unit.id for unit in units if unit.id not in given or given[unit.id].digest != unit.digest)
     if other:
         raise StateOfAnotherDelivery(
@@ -112,16 +118,14 @@ async def _live(
         found += await cluster.live_objects(selector)
     missing = applied.keys() - set(map(object_id, found))
     # Asked by name: an object without its labels is changed, not missing.
-    others = [await cluster.find(applied[id_].body) for id_ in sorted(missing)]
+    others = await some_at_once(cluster.find, [applied[id_].body for id_ in sorted(missing)])
     return [*found, *(item for item in others if item is not None)]
 
 
 def _selectors(environment: str, units: Collection[str] | None) -> Iterator[str]:
-    base = f"app.kubernetes.io/managed-by=adx,{ENVIRONMENT_LABEL}={environment}"
     if units is None:
-        yield base
+        yield made_by_adx(environment)
         return
     ordered = sorted(units)
     for first in range(0, len(ordered), UNITS_PER_REQUEST):
-        labels = ",".join(map(unit_label, ordered[first : first + UNITS_PER_REQUEST]))
-        yield f"{base},{UNIT_LABEL} in ({labels})"
+        yield made_by_adx(environment, units=ordered[first : first + UNITS_PER_REQUEST])

@@ -12,15 +12,12 @@ from temporalio.client import (
     Client,
     Schedule,
     ScheduleActionStartWorkflow,
-    ScheduleAlreadyRunningError,
     ScheduleIntervalSpec,
     ScheduleOverlapPolicy,
     SchedulePolicy,
     ScheduleSpec,
-    ScheduleUpdate,
-    ScheduleUpdateInput,
 )
-from temporalio.service import RPCError, RPCStatusCode
+from temporalio.service import RPCError
 
 from policies.errors import AdxError
 from policies.infrastructure.spec import DriftRules
@@ -29,6 +26,7 @@ from workflows.drift.rules import delivered_rules
 from workflows.drift.workflow import DriftWorkflow
 from workflows.ledger import environments
 from workflows.runtime import Runtime
+from workflows.schedules import keep
 from workflows.telemetry import logs
 
 # Environments that were delivered together are not checked together.
@@ -42,14 +40,8 @@ def schedule_id(task_queue: str, environment: str) -> str:
 
 async def keep_schedule(client: Client, task_queue: str, environment: str, rules: DriftRules | None) -> None:
     """Create, change or remove the schedule of ``environment``. Raises RPCError."""
-    name = schedule_id(task_queue, environment)
-    if rules is None:
-        return await _delete(client, name)
-    schedule = schedule_of(task_queue, environment, rules)
-    try:
-        await client.create_schedule(name, schedule)
-    except ScheduleAlreadyRunningError:
-        await client.get_schedule_handle(name).update(lambda current: _updated(current, schedule))
+    wanted = schedule_of(task_queue, environment, rules) if rules is not None else None
+    await keep(client, schedule_id(task_queue, environment), wanted)
 
 
 async def keep_schedules(client: Client, task_queue: str, runtime: Runtime) -> None:
@@ -78,17 +70,3 @@ def schedule_of(task_queue: str, environment: str, rules: DriftRules) -> Schedul
         # A check that finds the one before still running has nothing to add; those missed meanwhile have neither.
         policy=SchedulePolicy(overlap=ScheduleOverlapPolicy.SKIP, catchup_window=timedelta(minutes=1)),
     )
-
-
-def _updated(current: ScheduleUpdateInput, schedule: Schedule) -> ScheduleUpdate:
-    """Interval and action are ours; whether an operator has paused it is theirs."""
-    schedule.state = current.description.schedule.state
-    return ScheduleUpdate(schedule=schedule)
-
-
-async def _delete(client: Client, name: str) -> None:
-    try:
-        await client.get_schedule_handle(name).delete()
-    except RPCError as error:
-        if error.status != RPCStatusCode.NOT_FOUND:
-            raise

@@ -10,7 +10,8 @@ from workflows.clients.hosting.errors import HostingMisconfigured
 from workflows.drift.findings import EnvironmentDrift, sentence
 from workflows.drift.report import StatusWriter, state_of
 from workflows.ledger import Ledger, audit, drift
-from workflows.ledger.models import AuditEntry, Environment
+from workflows.ledger.drift import UnitDrift
+from workflows.ledger.models import AuditEntry
 from workflows.runtime import Runtime
 from workflows.telemetry import logs
 from workflows.telemetry.redaction import Redactor, known_secrets
@@ -40,22 +41,23 @@ def redactor_of(runtime: Runtime) -> Redactor:
     return Redactor.of(known_secrets(runtime.environ))
 
 
-async def tell_given_up(ledger: Ledger, known: Environment, units: Iterable[str]) -> None:
+async def tell_given_up(ledger: Ledger, units: Iterable[UnitDrift]) -> None:
     """Log an error and write the audit trail for every unit that drifts again and again, once for each series."""
-    heals = {one.unit: one for one in await drift.units_of(ledger, known.name)}
-    for unit in units:
-        one = heals[unit]
+    for one in units:
         logs.logger().error(
-            "a unit drifts again and again, and is healed no more", environment=known.name, unit=unit, heals=one.heals
+            "a unit drifts again and again, and is healed no more",
+            environment=one.environment,
+            unit=one.unit,
+            heals=one.heals,
         )
         entry = AuditEntry(
-            key=f"drift.given-up:{known.name}:{unit}:{one.heal_rollout}",
+            key=f"drift.given-up:{one.environment}:{one.unit}:{one.heal_rollout}",
             actor="adx",
             source="drift",
             action="drift.given-up",
-            environment=known.name,
+            environment=one.environment,
             commit=one.commit,
-            detail={"unit": unit, "heals": one.heals, "rollout_id": one.heal_rollout},
+            detail={"unit": one.unit, "heals": one.heals, "rollout_id": one.heal_rollout},
         )
         await audit.append(ledger, entry)
 

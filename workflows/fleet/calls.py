@@ -89,7 +89,6 @@ class FleetCalls:
         request = GatesRequest(
             environment=self._environment,
             rollout_id=self._rollout_id,
-            commit="",
             desired_state=self._request.desired_state,
             delivery=self._request.delivery,
             wave=action.wave,

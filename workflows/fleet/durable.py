@@ -72,15 +72,18 @@ class FreezeRequest:
 
 @dataclass(frozen=True)
 class GatesRequest:
-    """Check the gates that are declared in ``delivery``."""
+    """Check the gates that are declared in ``delivery``.
+
+    ``commit`` stays empty: nobody reads it, but workers of earlier versions do not understand a request without it.
+    """
 
     environment: str
     rollout_id: str
-    commit: str
     desired_state: str
     delivery: str
     wave: str
     is_after_bake: bool
+    commit: str = ""
 
 
 @dataclass(frozen=True)

@@ -25,7 +25,7 @@ async def newest_rules(runtime: Runtime, environment: str) -> EnvironmentSpec | 
     try:
         head = await runtime.repository.fetch()
     except RepositoryUnreachable as error:
-        head = f"refs/remotes/origin/{runtime.environ.get('ADX_BRANCH', 'main')}"
+        head = runtime.repository.head_ref
         logs.logger().warning("freezes are read from what was fetched before", why=str(error))
 
     def read() -> EnvironmentSpec | None:

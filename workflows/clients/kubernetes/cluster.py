@@ -13,7 +13,8 @@ from workflows.clients.kubernetes import addresses, kubeconfig
 from workflows.clients.kubernetes.connection import Connection
 from workflows.clients.kubernetes.errors import ObjectNotFound
 from workflows.clients.kubernetes.kinds import ALL_KINDS, KINDS, Kind, path_of
-from workflows.clients.kubernetes.normalise import ENVIRONMENT_LABEL, UNIT_KIND_LABEL, digests_by_unit
+from workflows.clients.kubernetes.normalise import digests_by_unit
+from workflows.clients.kubernetes.selectors import made_by_adx
 from workflows.clients.kubernetes.workloads import (
     POD_TEMPLATE_HASH,
     WorkloadStatus,
@@ -77,10 +78,7 @@ class Cluster:
         Equal for untouched objects however much time passes: without status and
         what servers and autoscalers change by themselves.
         """
-        selector = f"app.kubernetes.io/managed-by=adx,{ENVIRONMENT_LABEL}={environment}"
-        if unit_kinds is not None:
-            selector += f",{UNIT_KIND_LABEL} in ({','.join(sorted(unit_kinds))})"
-        return digests_by_unit(await self.live_objects(selector))
+        return digests_by_unit(await self.live_objects(made_by_adx(environment, unit_kinds=unit_kinds)))
 
     async def rollout_status(self, namespace: str, deployment: str) -> WorkloadStatus:
         """How far the Deployment is, and why it will not get further. Raises ObjectNotFound.
