@@ -5,7 +5,9 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 ARGS   ?=
 AS_ROOT = $$(test "$$(id -u)" = 0 || echo sudo)
-APT     = apt-get install --yes --no-install-recommends mariadb-server-core mariadb-client
+APT     = apt-get install --yes --no-install-recommends mariadb-server-core mariadb-client pgbouncer
+# The tests start a PgBouncer of their own; the package would leave a service behind.
+QUIETEN = if test -d /run/systemd/system; then $(AS_ROOT) systemctl disable --quiet --now pgbouncer; fi
 
 .DEFAULT_GOAL := help
 .PHONY: help setup packages tools check format test bench demo stop lock clean
@@ -26,9 +28,9 @@ $(VENV)/.installed: pyproject.toml requirements/dev.txt
 tools: setup ## external programs: found on PATH, in the cache, or built once (about half an hour on 2 cores)
 	@$(BIN)/python -m scripts.toolchain build
 
-packages: ## Debian and Ubuntu: MariaDB's server, for the tests; asks for root through sudo where needed
-	@command -v mariadbd >/dev/null || test -x /usr/sbin/mariadbd || $(AS_ROOT) $(APT) || \
-	  { $(AS_ROOT) apt-get update && $(AS_ROOT) $(APT); }
+packages: ## Debian and Ubuntu: MariaDB's server and PgBouncer, for the tests; asks for root through sudo where needed
+	@PATH="$$PATH:/usr/sbin"; command -v mariadbd >/dev/null && command -v pgbouncer >/dev/null || \
+	  { { $(AS_ROOT) $(APT) || { $(AS_ROOT) apt-get update && $(AS_ROOT) $(APT); }; } && $(QUIETEN); }
 
 check: setup ## formatting, lint, types, import contracts, workflows
 	@$(BIN)/ruff format --check .

@@ -74,14 +74,15 @@ async def _looked(
         async with open_database(_address(server, row)) as database:
             version = (await database.get_schema_version()).version
             before = catalogs.get(row.catalog or "")
-            drift = _drift(before, await database.catalog()) if before is not None else ()
+            found_drift = drift(before, await database.catalog()) if before is not None else ()
     except AdxError as error:
         return msgspec.structs.replace(found, look="unreachable", reason=str(error))
-    look: Look = "another-version" if version != row.version else "drifted" if drift else "as-recorded"
-    return msgspec.structs.replace(found, look=look, found_version=version, drift=drift)
+    look: Look = "another-version" if version != row.version else "drifted" if found_drift else "as-recorded"
+    return msgspec.structs.replace(found, look=look, found_version=version, drift=found_drift)
 
 
-def _drift(before: Catalog, now: Catalog) -> tuple[str, ...]:
+def drift(before: Catalog, now: Catalog) -> tuple[str, ...]:
+    """How a schema differs from what was recorded when it got its version (``validate_schema``), a line each. Pure."""
     return lines(tuple(one for one in compare(before, now) if not one.is_order_only))
 
 

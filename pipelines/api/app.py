@@ -13,7 +13,7 @@ from starlette.responses import Response
 
 from pipelines.api.document import document_of, text_of
 from pipelines.api.guard import Guard
-from pipelines.api.limits import RateLimit
+from pipelines.api.limits import LARGEST_BODY_BYTES, RateLimit
 from pipelines.api.routes import router
 from pipelines.api.starter import MigrationStarter
 from pipelines.api.tokens import Known, anybody
@@ -23,8 +23,6 @@ from policies.errors import AdxError
 from workflows.telemetry import logs, probes
 from workflows.telemetry.redaction import Redactor
 
-LIMIT_BYTES = 64 * 1024
-PER_SECOND, BURST = 50.0, 200
 _FAULTS_SHOWN = 20
 
 
@@ -42,8 +40,8 @@ def application(
     app.include_router(router(starter, stopping or asyncio.Event()))
     app.router.routes.extend(probes.routes(checks or {}))
     _add_handlers(app, redactor or Redactor())
-    app.add_middleware(Guard, known=known, limit=limit or RateLimit(PER_SECOND, BURST))
-    app.add_middleware(Requests, limit_bytes=LIMIT_BYTES)
+    app.add_middleware(Guard, known=known, limit=limit or RateLimit.of())
+    app.add_middleware(Requests, limit_bytes=LARGEST_BODY_BYTES)
     app.openapi = lambda: document_of(app)  # type: ignore[method-assign] # FastAPI's documented way to extend it
     return app
 
@@ -55,7 +53,8 @@ def document_text() -> str:
 
 
 def _add_handlers(app: FastAPI, redactor: Redactor) -> None:
-    def answer(request: Request, refusal: Refusal) -> Response:
+    async def refused(request: Request, error: Exception) -> Response:
+        refusal = _refusal_of(error)
         clean = Refusal(
             refusal.status,
             redactor.line(str(refusal)),
@@ -66,26 +65,19 @@ def _add_handlers(app: FastAPI, redactor: Redactor) -> None:
         )
         return answer_of(clean, request_id_of(request.scope))
 
-    async def expected(request: Request, error: Exception) -> Response:
-        assert isinstance(error, AdxError)  # noqa: S101 - registered for it
-        return answer(request, refusal_of(error))
+    for kind in (AdxError, RequestValidationError, HTTPException, Exception):
+        app.add_exception_handler(kind, refused)
 
-    async def invalid(request: Request, error: Exception) -> Response:
-        assert isinstance(error, RequestValidationError)  # noqa: S101 - registered for it
-        return answer(request, _invalid(error))
 
-    async def http(request: Request, error: Exception) -> Response:
-        assert isinstance(error, HTTPException)  # noqa: S101 - registered for it
-        return answer(request, _http(error))
-
-    async def defect(request: Request, error: Exception) -> Response:
-        logs.logger().error("a defect of the API", exc_info=error)
-        return answer(request, Refusal(500, "a defect in ADX", next_step="its log has the reason, by the request id"))
-
-    app.add_exception_handler(AdxError, expected)
-    app.add_exception_handler(RequestValidationError, invalid)
-    app.add_exception_handler(HTTPException, http)
-    app.add_exception_handler(Exception, defect)
+def _refusal_of(error: Exception) -> Refusal:
+    if isinstance(error, AdxError):
+        return refusal_of(error)
+    if isinstance(error, RequestValidationError):
+        return _invalid(error)
+    if isinstance(error, HTTPException):
+        return _http(error)
+    logs.logger().error("a defect of the API", exc_info=error)
+    return Refusal(500, "a defect in ADX", next_step="its log has the reason, by the request id")
 
 
 def _invalid(error: RequestValidationError) -> Refusal:

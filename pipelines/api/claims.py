@@ -7,15 +7,16 @@
     api-migration-ended <id>      how it ended
 
 The last two are needed because Temporal forgets a workflow some time after its end.
+The ledger forgets all three 90 days after the claim (``workflows.rollout.housekeeping.RESULTS_KEPT``).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping
 from datetime import datetime
 
 import msgspec
-from sqlalchemy import Select, or_, select
+from sqlalchemy import Select, delete, exists, or_, select
 from sqlalchemy.sql.elements import ColumnElement
 
 from pipelines.api.starter import Claim, Filter, Scope
@@ -49,6 +50,16 @@ def check_same(claim: Claim, asked: MigrationAsked, scope: Scope) -> None:
     )
 
 
+def used_before(operation_id: str) -> Refusal:
+    """The id stood for something, and nobody knows any more for what."""
+    return Refusal(
+        409,
+        f"the id {operation_id} was used before, and what it stood for is forgotten",
+        next_step="choose a new id",
+        kind="id-taken",
+    )
+
+
 def _differences(claim: Claim, asked: MigrationAsked) -> Iterator[Fault]:
     """What is left out may be spelled out, as it was understood; the other way round it may mean something else."""
     meant = {**msgspec.to_builtins(claim.meant), "tenant_id": claim.meant.tenant_id or None}
@@ -64,22 +75,39 @@ def _shown(value: str | int | None) -> str:
 
 async def look(ledger: Ledger, operation_id: str) -> tuple[Claim | None, Operation | None]:
     """What the id stands for (None: it is free), and how that ended (None: nobody has seen it end)."""
-    keys = [kind + operation_id for kind in (_CLAIM, _STARTED, _ENDED)]
+    return (await look_at(ledger, [operation_id])).get(operation_id, (None, None))
+
+
+async def look_at(ledger: Ledger, operation_ids: Collection[str]) -> dict[str, tuple[Claim, Operation | None]]:
+    """What each id that is taken stands for, and how that ended; in one question."""
+    keys = [kind + one for one in operation_ids for kind in (_CLAIM, _STARTED, _ENDED)]
     async with ledger.transaction() as connection:
         rows = (
             await connection.execute(select(idempotent_results).where(idempotent_results.c.key.in_(keys)))
         ).mappings()
         found = {str(row["key"]): record_of(StoredResult, row) for row in rows}
-    claim, started, ended = (found.get(key) for key in keys)
-    if claim is None:
-        return None, None
+    return {one: _known(one, found) for one in operation_ids if _CLAIM + one in found}
+
+
+def _known(operation_id: str, found: Mapping[str, StoredResult]) -> tuple[Claim, Operation | None]:
+    claim, ended = _claim(found[_CLAIM + operation_id]), found.get(_ENDED + operation_id)
     operation = Operation.model_validate_json(msgspec.json.encode(ended.result)) if ended is not None else None
-    return msgspec.structs.replace(_claim(claim), is_started=started is not None), operation
+    return msgspec.structs.replace(claim, is_started=_STARTED + operation_id in found), operation
 
 
 async def record(ledger: Ledger, claim: Claim) -> Claim:
     """Take the id. The first claim stays, and is what is returned."""
+    await _drop_leftovers(ledger, claim.meant.id)
     return _claim(await idempotency.record(ledger, _CLAIM + claim.meant.id, msgspec.to_builtins(claim)))
+
+
+async def _drop_leftovers(ledger: Ledger, operation_id: str) -> None:
+    """What is left of an operation whose claim is forgotten, a little younger than that, is not this one's."""
+    table, other = idempotent_results.c, idempotent_results.alias()
+    is_free = ~exists().where(other.c.key == _CLAIM + operation_id)
+    left = table.key.in_([_STARTED + operation_id, _ENDED + operation_id])
+    async with ledger.transaction() as connection:
+        await connection.execute(delete(idempotent_results).where(left, is_free))
 
 
 async def mark_started(ledger: Ledger, operation_id: str) -> None:

@@ -23,6 +23,7 @@ from workflows.migrations.models import (
 )
 from workflows.migrations.workflow import DatabaseMigrationWorkflow
 
+SOURCE = "api"  # in the audit trail
 QUERY_WITHIN = timedelta(seconds=3)
 ONCE = WorkflowIDReusePolicy.REJECT_DUPLICATE
 
@@ -43,7 +44,7 @@ class Kind(ABC):
         """As it ended. Raises WorkflowFailureError when the workflow could not say."""
 
     @abstractmethod
-    def broken(self, claim: Claim, why: str) -> Operation:
+    def broken(self, claim: Claim, why: str, ended_at: str) -> Operation:
         """A workflow that was ended from outside, or by a defect."""
 
     @abstractmethod
@@ -66,20 +67,20 @@ class OneDatabase(Kind):
     async def running(self, client: Client, claim: Claim, name: str, line: str) -> Operation:
         handle = client.get_workflow_handle_for(DatabaseMigrationWorkflow.run, name)
         found = await handle.query(DatabaseMigrationWorkflow.status, rpc_timeout=QUERY_WITHIN)
-        return stories.of_database(claim, found, line)
+        return stories.of_database(claim, found, message=line)
 
-    async def ended(self, client: Client, claim: Claim, name: str, ended_at: str) -> Operation:  # noqa: ARG002 - its steps say when
+    async def ended(self, client: Client, claim: Claim, name: str, ended_at: str) -> Operation:
         handle = client.get_workflow_handle_for(DatabaseMigrationWorkflow.run, name)
-        return stories.of_database(claim, await handle.result())
+        return stories.of_database(claim, await handle.result(), ended_at)
 
-    def broken(self, claim: Claim, why: str) -> Operation:
+    def broken(self, claim: Claim, why: str, ended_at: str) -> Operation:
         status = DatabaseMigrationStatus(
             claim.meant.id, claim.meant.environment, "", outcome="needs-operator", failure=why
         )
-        return stories.of_database(claim, status)
+        return stories.of_database(claim, status, ended_at)
 
-    async def cancel(self, client: Client, name: str, requested_by: str) -> None:  # noqa: ARG002 - the log has it
-        await client.get_workflow_handle(name).cancel()
+    async def cancel(self, client: Client, name: str, requested_by: str) -> None:
+        await client.get_workflow_handle(name).cancel(reason=f"asked for by {requested_by}")
 
 
 class ManyDatabases(Kind):
@@ -109,9 +110,9 @@ class ManyDatabases(Kind):
         found.reason, found.reasons = result.reason, result.reasons
         return stories.of_many(claim, found, ended_at)
 
-    def broken(self, claim: Claim, why: str) -> Operation:
+    def broken(self, claim: Claim, why: str, ended_at: str) -> Operation:
         status = FanOutStatus(claim.meant.id, claim.meant.environment, outcome="needs-operator", reason=why)
-        return stories.of_many(claim, status)
+        return stories.of_many(claim, status, ended_at)
 
     async def cancel(self, client: Client, name: str, requested_by: str) -> None:
         handle = client.get_workflow_handle_for(MigrationFanOutWorkflow.run, name)
@@ -131,4 +132,5 @@ def _wanted(claim: Claim) -> Wanted:
         database=meant.database,
         tenant=meant.tenant_id,
         version=meant.target_version,
+        source=SOURCE,
     )

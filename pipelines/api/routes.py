@@ -13,13 +13,13 @@ from fastapi import APIRouter, Query, Request, Response
 from fastapi import Path as PathParameter
 
 from pipelines.api.claims import body_of, check_same
+from pipelines.api.limits import LARGEST_PAGE, LONGEST_WAIT_SECONDS, PAGE
 from pipelines.api.starter import Claim, Filter, MigrationStarter
 from pipelines.api.tokens import Caller, Role
 from pipelines.api.wire import MigrationAsked, Name, Operation, OperationId, Operations, Started, Status
 from pipelines.http.problems import Fault, Refusal
 from pipelines.http.tags import is_known, tag_of
 
-LONGEST_WAIT_SECONDS = 60
 LOOK_SECONDS = 2.0  # for what is between begin and end; the end itself is told at once
 Id = Annotated[OperationId, PathParameter(description="What the migration was started with.")]
 
@@ -90,7 +90,7 @@ class Routes:
         environment: Name | None = None,
         database: Name | None = None,
         tenant_id: Name | None = None,
-        limit: Annotated[int, Query(ge=1, le=200)] = 50,
+        limit: Annotated[int, Query(ge=1, le=LARGEST_PAGE)] = PAGE,
         after: Annotated[OperationId | None, Query(description="`next` of the page before.")] = None,
     ) -> Operations:
         """Operations that the caller may see, newest first."""

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from pipelines.api.app import application
-from pipelines.api.limits import RateLimit
+from pipelines.api.limits import PER_SECOND, RateLimit
 from pipelines.api.temporal import TemporalStarter
 from pipelines.api.tokens import FILE_SETTING, LIST_SETTING, Known, TokenFile, TokensRefused, anybody, decoded, match
 from pipelines.http.listening import is_loopback, stopped
@@ -19,7 +19,6 @@ from workflows.telemetry.serving import bind, served
 
 CONNECTIONS = 1_000
 RATE_SETTING = "ADX_API_REQUESTS_PER_SECOND"
-PER_SECOND, BURST_SECONDS = 50.0, 4
 
 
 def known_of(values: Mapping[str, str], listen: str) -> Known:
@@ -46,7 +45,7 @@ def rate_of(values: Mapping[str, str]) -> RateLimit:
         per_second = 0.0
     if not 0 < per_second <= 100_000:
         raise AdxValidationError(f"{RATE_SETTING} is {text[:20]!r}", next_step="write requests a second, such as 50")
-    return RateLimit(per_second, max(1, round(per_second * BURST_SECONDS)))
+    return RateLimit.of(per_second)
 
 
 async def serve(settings: Settings, listen: str, redactor: Redactor) -> None:

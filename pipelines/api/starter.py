@@ -6,6 +6,7 @@ from typing import Protocol
 
 from msgspec import field
 
+from pipelines.api.limits import PAGE
 from pipelines.api.wire import MigrationAsked, Operation, Status
 from policies.spec import Spec
 
@@ -36,7 +37,7 @@ class Filter(Spec):
     environment: str | None = None
     database: str | None = None
     tenant_id: str | None = None
-    limit: int = 50
+    limit: int = PAGE
     after: str = ""
     scope: Scope = field(default_factory=Scope)
 
@@ -96,4 +97,4 @@ class MigrationStarter(Protocol):
         """Operations, newest first."""
 
     async def cancel(self, operation_id: str, requested_by: str) -> None:
-        """Have it stopped, and what it did taken back; an operation that is over stays as it is."""
+        """Have it stopped, and what it did taken back; audited. An operation that is over stays as it is."""

@@ -53,18 +53,17 @@ def waiting(claim: Claim, message: str) -> Operation:
     return _operation(claim, "waiting", Progress(message=message, tenants=Tenants(total=1, waiting=1)))
 
 
-def of_database(claim: Claim, found: DatabaseMigrationStatus, message: str = "") -> Operation:
+def of_database(claim: Claim, found: DatabaseMigrationStatus, ended_at: str = "", message: str = "") -> Operation:
     """One database's migration, running or ended."""
     status: Status = _ENDS.get(found.outcome, "needs_operator") if found.outcome else "running"
     steps = tuple(_step(one) for one in found.steps)
-    ended = max((one.ended_at or "" for one in steps), default="")
     progress = Progress(
         percent=_percent(status, sum(one.status in ("succeeded", "skipped") for one in steps), len(steps)),
         message=message or _said(found.steps),
         steps=steps,
         tenants=_one_tenant(status),
     )
-    return _operation(claim, status, progress, ended_at=ended, failure=found.failure)
+    return _operation(claim, status, progress, ended_at=ended_at, failure=found.failure)
 
 
 def of_many(claim: Claim, found: FanOutStatus, ended_at: str = "", message: str = "") -> Operation:

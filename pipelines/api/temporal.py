@@ -22,7 +22,7 @@ from temporalio.exceptions import WorkflowAlreadyStartedError
 from temporalio.service import RPCError, RPCStatusCode
 
 from pipelines.api import claims, stories
-from pipelines.api.kinds import kind_of
+from pipelines.api.kinds import SOURCE, kind_of
 from pipelines.api.meaning import meant_by
 from pipelines.api.starter import Claim, Filter, Meant, Page, Scope
 from pipelines.api.wire import MigrationAsked, Operation
@@ -31,8 +31,9 @@ from policies.desired_state import DesiredState
 from workflows.bodies import Bodies
 from workflows.connection import connect
 from workflows.errors import AdxConnectionError
-from workflows.ledger import Ledger, environments
+from workflows.ledger import Ledger, audit, environments
 from workflows.ledger import migrations_targets as rows
+from workflows.ledger.models import AuditEntry
 from workflows.snapshots import open_store
 
 PREFIX = "adx-migration-"
@@ -66,7 +67,11 @@ class TemporalStarter:
         return meant_by(asked, await self._delivered(), scope)
 
     async def claim(self, claim: Claim) -> Claim:
-        """Take the id in the ledger."""
+        """Take the id in the ledger. Raises Refusal 409 for one that is forgotten and has changed databases."""
+        # The ledger keeps runs, and what brings them back, by operation and for ever. Asked second: another server may
+        # have taken the id just now, and begun.
+        if await rows.runs_of(self._ledger, PREFIX + claim.meant.id) and await self.claimed(claim.meant.id) is None:
+            raise claims.used_before(claim.meant.id)
         return await claims.record(self._ledger, claim)
 
     async def start(self, claim: Claim) -> None:
@@ -117,17 +122,28 @@ class TemporalStarter:
 
     async def cancel(self, operation_id: str, requested_by: str) -> None:
         """It ends what it runs on the server, and takes back what it did."""
-        claim, _ = await claims.look(self._ledger, operation_id)
-        if claim is not None:
+        claim, ended = await claims.look(self._ledger, operation_id)
+        if claim is None or ended is not None:
+            return
+        await audit.append(self._ledger, _cancelled(claim, requested_by))
+        try:
             with _translated():
                 await kind_of(claim).cancel(await self._temporal(), PREFIX + operation_id, requested_by)
+        except _Forgotten:
+            if not claim.is_started:
+                raise
+            # It has ended, and nobody had seen that yet.
 
     async def _stories(self, page: tuple[Claim, ...]) -> list[Operation]:
+        known = await claims.look_at(self._ledger, [claim.meant.id for claim in page])
         places = asyncio.Semaphore(STATES_AT_ONCE)
 
-        async def story(claim: Claim) -> Operation:
+        async def story(listed: Claim) -> Operation:
+            claim, ended = known.get(listed.meant.id, (listed, None))
+            if ended is not None:
+                return ended
             async with places:
-                return await self.state(claim.meant.id) or stories.waiting(claim, "")
+                return await self._story(claim)
 
         return await asyncio.gather(*(story(claim) for claim in page))
 
@@ -158,7 +174,7 @@ class TemporalStarter:
                 return await kind.ended(client, claim, found.id, ended_at)
         except WorkflowFailureError as error:
             # A workflow tells every end by itself; one that was terminated, or that a defect ended, cannot.
-            return kind.broken(claim, f"the workflow ended without saying how: {error.cause}")
+            return kind.broken(claim, f"the workflow ended without saying how: {error.cause}", ended_at)
 
     async def _without_workflow(self, claim: Claim) -> Operation:
         runs = await rows.runs_of(self._ledger, PREFIX + claim.meant.id)
@@ -197,6 +213,19 @@ def _translated() -> Iterator[None]:
         raise AdxConnectionError(
             f"Temporal does not answer: {error.status.name}", next_step="try again; `adx status` says how it is"
         ) from error
+
+
+def _cancelled(claim: Claim, requested_by: str) -> AuditEntry:
+    """The wish, which is in the trail before it is followed; the same one asked again is one entry."""
+    operation_id, meant = PREFIX + claim.meant.id, claim.meant
+    return AuditEntry(
+        key=f"migrations.cancel:{operation_id}:{claim.claimed_at}:{requested_by}",
+        actor=audit.escape_name(requested_by),
+        source=SOURCE,
+        action="migrations.cancel",
+        environment=meant.environment,
+        detail={"operation_id": operation_id, "database": meant.database, "tenant": meant.tenant_id},
+    )
 
 
 async def _line(found: WorkflowExecutionDescription) -> str:

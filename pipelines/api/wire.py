@@ -10,7 +10,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 Name = Annotated[str, Field(pattern=r"^[a-z]([a-z0-9-]*[a-z0-9])?$", max_length=40)]
-OperationId = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$", max_length=64)]
+OperationId = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]*$", max_length=64)]
 Count = Annotated[int, Field(ge=0)]
 # JSON knows no integers, so to its schemas 3.0 is one.
 Version = Annotated[int, Field(ge=0, le=9999), BeforeValidator(lambda given: int(given) if _is_whole(given) else given)]

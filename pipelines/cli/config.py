@@ -12,7 +12,16 @@ from typing import Annotated
 import typer
 
 from pipelines.cli import config_changes
-from pipelines.cli.config_common import Environment, Key, Service, Tenant, check_environment, declared, key_of, stored
+from pipelines.cli.config_common import (
+    Environment,
+    Key,
+    Service,
+    Tenant,
+    check_environment,
+    declared,
+    kept_key_of,
+    stored,
+)
 from pipelines.cli.invocation import current
 
 app = typer.Typer(
@@ -48,7 +57,7 @@ def get(
     from workflows.configuration.errors import ValueNotFound
 
     _, declarations = declared(current(ctx), ref)
-    check_environment(declarations, environment)
+    check_environment(declarations.environments, environment)
     found = effective(declarations, environment, service=service, key=key, tenant_id=tenant)
     if key is not None and not found:
         raise ValueNotFound(f"{environment} has no value {key} of {service}", next_step="list them without KEY")
@@ -67,7 +76,7 @@ def history(ctx: typer.Context, environment: Environment, service: Service, key:
     from pipelines.screens.config import history_screen
 
     invocation = current(ctx)
-    where = key_of(declared(invocation, None)[1], environment, service, key, tenant)
+    where = kept_key_of(invocation, environment, service, key, tenant)
     found = stored(invocation, lambda store: store.history(where.id))
     invocation.output.result(found, history_screen(found))
 
@@ -92,7 +101,7 @@ def diff(
     from pipelines.screens.config import difference_screen
 
     invocation = current(ctx)
-    where = key_of(declared(invocation, None)[1], environment, service, key, tenant)
+    where = kept_key_of(invocation, environment, service, key, tenant)
     found = stored(invocation, lambda store: store.diff(where.id, old, new))
     invocation.output.result(found, difference_screen(found))
 

@@ -120,7 +120,7 @@ def rewrap(
     invocation = current(ctx)
     tree, declarations = declared(invocation, "HEAD" if branch else None)
     if environment is not None:
-        check_environment(declarations, environment)
+        check_environment(declarations.environments, environment)
     sealed = list(ciphertexts(declarations, environment))
     renewed = Sealer.from_settings(invocation.settings.values).rewrap(sealed) if sealed else []
     changed = {key: new for (key, old), new in zip(sealed, renewed, strict=True) if _version(new) != _version(old)}

@@ -10,7 +10,7 @@ import typer
 from pipelines.cli.invocation import Invocation
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Iterable
 
     from policies.configuration.values import ConfigurationKey
     from policies.declarations import Declarations
@@ -34,13 +34,14 @@ def declared(invocation: Invocation, ref: str | None) -> tuple[Tree, Declaration
     return tree, load(tree)
 
 
-def check_environment(declarations: Declarations, environment: str) -> None:
-    """Raise ValueNotFound for an environment that is not declared."""
+def check_environment(environments: Iterable[str], environment: str) -> None:
+    """Raise ValueNotFound for an environment that is not among the declared ones."""
     from policies.findings import suggestion
     from workflows.configuration.errors import ValueNotFound
 
-    if environment not in declarations.environments:
-        next_step = suggestion(environment, declarations.environments, "declare it first")
+    names = list(environments)
+    if environment not in names:
+        next_step = suggestion(environment, names, "declare it first")
         raise ValueNotFound(f"there is no environment {environment}", next_step=next_step)
 
 
@@ -48,17 +49,30 @@ def key_of(
     declarations: Declarations, environment: str, service: str, key: str, tenant: str | None
 ) -> ConfigurationKey:
     """The key that the arguments name. Raises ValueNotFound and ValueRefused."""
+    check_environment(declarations.environments, environment)
+    return _key(declarations.environments[environment].environment.namespace, environment, service, key, tenant)
+
+
+def kept_key_of(
+    invocation: Invocation, environment: str, service: str, key: str, tenant: str | None
+) -> ConfigurationKey:
+    """As ``key_of``, from environment.yaml alone: what was kept is shown whatever is wrong with what is declared now.
+
+    Raises DeclarationError where that file is wrong.
+    """
+    from policies.git_tree import FolderTree, environment_names
+    from policies.loader import load_environment
+
+    tree = FolderTree(invocation.settings.folder)
+    check_environment(environment_names(tree), environment)
+    return _key(load_environment(tree, environment).namespace, environment, service, key, tenant)
+
+
+def _key(namespace: str, environment: str, service: str, key: str, tenant: str | None) -> ConfigurationKey:
     from policies.configuration.values import ConfigurationKey, why_key_is_refused
     from workflows.configuration.errors import ValueRefused
 
-    check_environment(declarations, environment)
-    named = ConfigurationKey(
-        namespace=declarations.environments[environment].environment.namespace,
-        environment=environment,
-        service=service,
-        key=key,
-        tenant_id=tenant,
-    )
+    named = ConfigurationKey(namespace=namespace, environment=environment, service=service, key=key, tenant_id=tenant)
     why = why_key_is_refused(named)
     if why is not None:
         raise ValueRefused(f"{named} is refused: {why}")

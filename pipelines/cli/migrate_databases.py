@@ -47,7 +47,7 @@ def run(
     from workflows.migrations.models import Wanted
 
     by = actor(by)
-    wanted = Wanted(environment, by, database, tenant, to, accepts_loss=lose_data, reason=reason)
+    wanted = Wanted(environment, by, database, tenant, to, accepts_loss=lose_data, reason=reason, source="cli")
     _finish(current(ctx), asyncio.run(_operate(current(ctx), wanted)))
 
 
@@ -76,7 +76,9 @@ def rollback(
     from workflows.migrations.models import Wanted
 
     by = actor(by)
-    wanted = Wanted(environment, by, database, tenant, undoes=operation, accepts_loss=lose_data, reason=reason)
+    wanted = Wanted(
+        environment, by, database, tenant, undoes=operation, accepts_loss=lose_data, reason=reason, source="cli"
+    )
     _finish(current(ctx), asyncio.run(_operate(current(ctx), wanted)))
 
 

@@ -76,6 +76,8 @@ def _pending(one: PlannedDatabase) -> list[RenderableType]:
         notes: list[str] = [one.plan.direction, header.phase]
         if script is not None:
             notes.append(counted(len(script.statements), "statement"))
+        if script is not None and script.header.batch:
+            notes.append(f"in batches of {script.header.batch_rows:,} by {script.header.batch}")
         if migration.down is None:
             notes.append("irreversible")
         parts.append(Text.assemble(plain(f"  {migration.id.partition('/')[2]}"), plain(f"  {', '.join(notes)}", "dim")))
@@ -83,7 +85,7 @@ def _pending(one: PlannedDatabase) -> list[RenderableType]:
     if seconds is None:
         parts.append(plain("  how long it takes is not known without sizes (--url)", "dim"))
     elif seconds:
-        parts.append(plain(f"  rewriting and reading tables takes about {duration(seconds)}", "dim"))
+        parts.append(plain(f"  rewriting, reading and filling tables takes about {duration(seconds)}", "dim"))
     return parts
 
 

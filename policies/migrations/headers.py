@@ -16,8 +16,12 @@ from policies.spec import Spec
 _LINE = re.compile(r"--\s*adx:\s*(?P<rest>.*)\Z", re.DOTALL)
 _PAIR = re.compile(r"(?P<key>[a-z_]+)\s*=\s*(?P<value>.*?)\s*\Z", re.DOTALL)
 _TABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_$]{0,62}\Z")
-_DOWN_KEYS = frozenset({"transaction", "lock_timeout_ms", "statement_timeout_ms", "tables"})
+_BATCH = re.compile(r"[A-Za-z_][A-Za-z0-9_$]{0,62}\.[A-Za-z_][A-Za-z0-9_$]{0,62}\Z")
+_BATCH_KEYS = ("batch", "batch_rows", "pause_ms")
+_DOWN_KEYS = frozenset({"transaction", "lock_timeout_ms", "statement_timeout_ms", "tables", *_BATCH_KEYS})
 MAX_TIMEOUT_MS = 24 * 3_600_000
+MAX_BATCH_ROWS = 100_000
+MAX_PAUSE_MS = 60_000
 
 
 class Wrong(Spec):
@@ -32,6 +36,7 @@ class Wrong(Spec):
 def read_header(text: str, engine: Engine, direction: Direction) -> tuple[Header, list[Wrong]]:
     """The header of a script and what is wrong with it. Raises LexError as the lexer does."""
     values: dict[str, Any] = {}
+    places: dict[str, int] = {}
     wrong: list[Wrong] = []
     for line, rest, is_at_top in _lines(text, engine):
         if not is_at_top:
@@ -41,9 +46,10 @@ def read_header(text: str, engine: Engine, direction: Direction) -> tuple[Header
         if pair is None:
             wrong.append(_wrong(line, "this is no line `-- adx: key=value`", "write one key and one value"))
             continue
+        places.setdefault(pair["key"], line)
         wrong += _take(values, pair["key"], pair["value"], line, direction)
     header = Header(**values)
-    return header, [*wrong, *_disagreements(header)]
+    return header, [*wrong, *_disagreements(header), *_wrong_batches(header, places, direction)]
 
 
 def _lines(text: str, engine: Engine) -> Iterator[tuple[int, str, bool]]:
@@ -80,6 +86,22 @@ def _disagreements(header: Header) -> Iterator[Wrong]:
         yield _wrong(0, what, "write `-- adx: phase=contract`, or leave requires out")
 
 
+def _wrong_batches(header: Header, places: Mapping[str, int], direction: Direction) -> Iterator[Wrong]:
+    """What does not go with batches; ``places`` are the lines of the keys that the header has."""
+    if "batch" not in places:
+        for key in ("batch_rows", "pause_ms"):
+            if key in places:
+                what = f"{key} says nothing in a script without batches"
+                yield _wrong(places[key], what, "add `-- adx: batch=table.key`, or leave it out")
+        return
+    if direction == "up" and header.phase != "backfill":
+        what = f"rows are written in batches in a backfill script only, this one is {header.phase}"
+        yield _wrong(places["batch"], what, "write `-- adx: phase=backfill`, and what changes the schema before it")
+    if "transaction" in places:
+        what = "each batch is a transaction of its own, whatever transaction says"
+        yield _wrong(places["transaction"], what, "leave transaction out")
+
+
 def _one_of(*allowed: str) -> Callable[[str], str]:
     def read(value: str) -> str:
         if value not in allowed:
@@ -93,6 +115,21 @@ def _milliseconds(value: str) -> int:
     if not (value.isascii() and value.isdecimal()) or int(value) > MAX_TIMEOUT_MS:
         raise ValueError(f"write milliseconds from 0 (none) to {MAX_TIMEOUT_MS}")
     return int(value)
+
+
+def _number(least: int, most: int, unit: str) -> Callable[[str], int]:
+    def read(value: str) -> int:
+        if not (value.isascii() and value.isdecimal() and least <= int(value) <= most):
+            raise ValueError(f"write {unit} from {least} to {most}")
+        return int(value)
+
+    return read
+
+
+def _batch(value: str) -> str:
+    if not _BATCH.match(value):
+        raise ValueError("write table.key, as the catalog spells them, in the schema that is migrated")
+    return value
 
 
 def _version(value: str) -> int:
@@ -129,6 +166,9 @@ _READERS: Mapping[str, Callable[[str], Any]] = {
     "requires": _version,
     "compatible": _version,
     "tables": _tables,
+    "batch": _batch,
+    "batch_rows": _number(1, MAX_BATCH_ROWS, "rows"),
+    "pause_ms": _number(0, MAX_PAUSE_MS, "milliseconds"),
     "irreversible": _reason,
     "created": _day,
 }

@@ -10,6 +10,10 @@ from policies.migrations.errors import HistoryDiffers
 from policies.migrations.model import Direction, Migration, MigrationPlan, RollbackStep, ScriptSet
 from policies.spec import Spec
 
+# Where a schema keeps its record, in itself: versions, the statements of one that is under way, and how far its batches
+# are, where it has any.
+OWN_TABLES = ("adx_migrations", "adx_migration_steps", "adx_migration_batches")
+
 RecordState = Literal["applied", "applying", "reverting"]
 
 
@@ -79,6 +83,15 @@ def plan_id(database: str, direction: Direction, migrations: Sequence[Migration]
     return digest_of([database, direction, [(one.version, one.checksum) for one in migrations]])[:32]
 
 
+def goes_back_from_half(migration: Migration, unfinished: AppliedMigration) -> bool:
+    """Whether the down script may take back what was done of an up script that is half done.
+
+    It may where that runs in batches: whole batches of rows are as they should be, the others as they were.
+    """
+    is_it = (migration.version, "applying") == (unfinished.version, unfinished.state)
+    return is_it and bool(migration.up.header.batch) and migration.down is not None
+
+
 def _differences(scripts: ScriptSet, recorded: SchemaVersion) -> Iterator[str]:
     known = {one.version: one for one in scripts.migrations}
     versions = [one.version for one in recorded.applied]
@@ -103,6 +116,9 @@ def _direction_of(unfinished: AppliedMigration, target: int, scripts: ScriptSet)
     if is_up and target >= unfinished.version:
         return "up"
     if not is_up and target < unfinished.version:
+        return "down"
+    half = next((one for one in scripts.migrations if one.version == unfinished.version), None)
+    if half is not None and goes_back_from_half(half, unfinished):
         return "down"
     wanted = unfinished.version if is_up else unfinished.version - 1
     raise HistoryDiffers(

@@ -16,6 +16,7 @@ from policies.spec import Spec
 FOLDER = "infra/databases"
 DEFAULT_LOCK_TIMEOUT_MS = 3_000
 DEFAULT_STATEMENT_TIMEOUT_MS = 300_000
+DEFAULT_BATCH_ROWS = 1_000
 
 Direction = Literal["up", "down"]
 Phase = Literal["expand", "backfill", "contract"]
@@ -28,6 +29,8 @@ class Header(Spec):
     ``requires``: services must be written for this schema version or a later one before the script may run.
     ``compatible``: services written for this schema version or a later one still work once it has run.
     ``irreversible`` is the reason why there is no down script. A time-out of 0 means none.
+    ``batch`` is ``table.column``: the statement runs once for every ``batch_rows`` rows in the order of that key, each
+    time in a transaction of its own, with ``pause_ms`` in between; empty: once for all.
     """
 
     transaction: TransactionMode = "auto"
@@ -37,6 +40,9 @@ class Header(Spec):
     requires: int | None = None
     compatible: int | None = None
     tables: tuple[str, ...] = ()
+    batch: str = ""
+    batch_rows: int = DEFAULT_BATCH_ROWS
+    pause_ms: int = 0
     irreversible: str = ""
     created: str = ""
 

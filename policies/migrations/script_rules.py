@@ -9,14 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from policies.migrations.batches import wrong_batches
 from policies.migrations.headers import Wrong, read_header
+from policies.migrations.history import OWN_TABLES
 from policies.migrations.lexer import LexError, Token, tokens
 from policies.migrations.model import Direction, Script, Statement
 from policies.migrations.spec import Engine
 from policies.migrations.statements import index_name, split
 from policies.yaml_text import refusals_of_text
-
-OWN_TABLES = ("ADX_MIGRATIONS", "ADX_MIGRATION_STEPS")
 
 _HEADER_FIX = "leave it out: the header's transaction, lock_timeout_ms and statement_timeout_ms say it"
 _TRANSACTION = frozenset({"BEGIN", "START", "COMMIT", "ROLLBACK", "END", "ABORT", "SAVEPOINT", "RELEASE", "XA"})
@@ -44,7 +44,9 @@ def read_script(file: str, data: bytes, engine: Engine, direction: Direction) ->
         line = text.count("\n", 0, error.position) + 1
         return None, [Wrong(line=line, what=error.what, fix="end it", rule="migrations.syntax")]
     script = Script(file=file, text=text, header=header, statements=statements)
+    is_read = not any(one.rule in ("migrations.header", "migrations.version-comment") for one in wrong)
     wrong += _of_script(script, engine)
+    wrong += wrong_batches(script, engine) if is_read else ()
     return (None, wrong) if wrong else (script, [])
 
 
@@ -79,7 +81,7 @@ def _of_statement(statement: Statement, engine: Engine) -> Iterator[Wrong]:
     elif words[:2] in _NOT_RESUMABLE:
         what = f"{' '.join(words[:2])} changes more than this database"
         yield _at(statement, what, "do it where servers are set up", "migrations.scope")
-    if any(word.strip('"`').upper() in OWN_TABLES for word in words):
+    if any(word.strip('"`').lower() in OWN_TABLES for word in words):
         yield _at(statement, "this is a table in which ADX keeps its record", "leave it alone", "migrations.own-tables")
 
 

@@ -1,4 +1,4 @@
-"""A script's text → its statements. Pure.
+"""A script's text → its statements, and what they name. Pure.
 
 A semicolon ends a statement unless it stands in the body of a routine. In
 PostgreSQL that is ``CREATE [OR REPLACE] FUNCTION|PROCEDURE … BEGIN ATOMIC … END``
@@ -9,7 +9,8 @@ whole, so that no other delimiter is needed.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import re
+from collections.abc import Iterator, Mapping, Sequence
 
 from policies.migrations.lexer import Token, tokens
 from policies.migrations.model import Statement
@@ -17,6 +18,15 @@ from policies.migrations.spec import Engine
 
 _MYSQL_ROUTINES = frozenset({"PROCEDURE", "FUNCTION", "TRIGGER", "EVENT"})
 _MYSQL_OTHER_ENDS = frozenset({"IF", "LOOP", "WHILE", "REPEAT", "FOR"})
+# Reserved words all of them: without quotation marks no table is called so.
+_BEFORE_A_TABLE: Mapping[Engine, frozenset[str]] = {
+    "postgresql": frozenset({"TABLE", "ONLY", "INTO", "FROM"}),
+    "mysql": frozenset({"TABLE", "INTO", "FROM", "IGNORE", "LOW_PRIORITY", "HIGH_PRIORITY", "DELAYED"}),
+}
+_IS_NAME: Mapping[Engine, re.Pattern[str]] = {
+    "postgresql": re.compile(r'(?:[uU]&)?".+"|[A-Za-z_\u0080-\U0010ffff][A-Za-z0-9_$\u0080-\U0010ffff]*', re.DOTALL),
+    "mysql": re.compile(r"`.+`|(?![0-9]+\Z)[A-Za-z0-9_$\u0080-\U0010ffff]+", re.DOTALL),
+}
 _POSTGRES_CONCURRENT = frozenset({("CREATE", "INDEX"), ("CREATE", "UNIQUE"), ("DROP", "INDEX"), ("REINDEX",)})
 
 
@@ -53,8 +63,79 @@ def index_name(words: Sequence[str]) -> str | None:
         return None
     while len(found) > 2 and found[1] == ".":
         found = found[2:]
-    name = found[0]
-    return name[1:-1].replace('""', '"') if name.startswith('"') else name.lower()
+    return _spelled(found[0])
+
+
+def names(words: Sequence[str], engine: Engine) -> tuple[str, ...]:
+    """The tables of a list at the beginning of ``words``, without schemas, as the catalog spells them.
+
+    Before each may stand what stands between a verb and a table (``ONLY``, ``IF EXISTS``, ``INTO``, …). Empty when one
+    of the list cannot be read. Without quotation marks they are in lower case; MySQL may keep them as written, so who
+    compares them for it does so without case.
+    """
+    found: list[str] = []
+    position = 0
+    while True:
+        name, position = _name_at(words, position, engine)
+        if not name:
+            return ()
+        found.append(name)
+        if list(words[position : position + 1]) != [","]:
+            return tuple(found)
+        position += 1
+
+
+def created_tables(statements: Sequence[Statement], engine: Engine) -> frozenset[str]:
+    """Tables that the statements make: nobody uses them yet."""
+    made = (one.words for one in statements if one.begins("CREATE", "TABLE"))
+    return frozenset(name for words in made for name in names(words[2:], engine)[:1])
+
+
+def actions(words: Sequence[str], engine: Engine) -> tuple[tuple[str, ...], ...]:
+    """The actions of ``ALTER TABLE name …``, cut at the commas between them, without the name."""
+    _, position = _name_at(words, 2, engine)
+    return tuple(_cut_at_commas(words[position:]))
+
+
+def _cut_at_commas(words: Sequence[str]) -> Iterator[tuple[str, ...]]:
+    depth, part = 0, list[str]()
+    for word in words:
+        depth += (word == "(") - (word == ")")
+        if word == "," and depth == 0:
+            yield tuple(part)
+            part = []
+        else:
+            part.append(word)
+    yield tuple(part)
+
+
+def _name_at(words: Sequence[str], position: int, engine: Engine) -> tuple[str, int]:
+    """The table at ``position``, empty when it cannot be read, and where the text goes on after it."""
+    while position < len(words):
+        if tuple(words[position : position + 3]) == ("IF", "NOT", "EXISTS"):
+            position += 3
+        elif tuple(words[position : position + 2]) == ("IF", "EXISTS"):
+            position += 2
+        elif words[position] in _BEFORE_A_TABLE[engine]:
+            position += 1
+        else:
+            break
+    while position < len(words) and _IS_NAME[engine].fullmatch(words[position]):
+        name, follows = words[position], list(words[position + 1 : position + 2])
+        position += 1
+        if follows != ["."]:
+            # PostgreSQL's "and its descendants"
+            return _spelled(name), position + (engine == "postgresql" and follows == ["*"])
+        position += 1
+    return "", position
+
+
+def _spelled(name: str) -> str:
+    if name[0] in '"`':
+        return name[1:-1].replace(name[0] * 2, name[0])
+    if name[1:2] == "&":  # U&"…", whose escapes may be told in a word that follows
+        return ""
+    return name.lower()
 
 
 def _parts(text: str, engine: Engine) -> Iterator[list[Token]]:

@@ -44,11 +44,6 @@ class MigrationTarget(Spec):
     to_version: int
     is_new: bool = False
 
-    @property
-    def unit(self) -> str:
-        """The unit that stands for it in waves: the platform, or its first tenant."""
-        return f"tenant/{self.tenants[0]}" if self.tenants else f"database/{self.scripts}"
-
 
 class Targets(Spec):
     """All targets of one operation, and the commits whose scripts they use, the one that is delivered first."""

@@ -30,7 +30,7 @@ from scripts.stack import Home, Stack
 from scripts.stack.parts import postgres
 from workflows.clients.databases import Database, DatabaseAddress, open_database
 from workflows.migrations.backup import make_backup, mark_point, plan_backup, restore_backup
-from workflows.migrations.backup.programs import postgres_environment, postgres_program
+from workflows.migrations.backup.programs import Access, postgres_access, postgres_program
 from workflows.snapshots import SnapshotStore, open_store
 
 TOGETHER = "migrations.backup_and_restore"
@@ -131,10 +131,10 @@ async def _bare(address: DatabaseAddress, file: Path) -> tuple[float, float]:
 
 
 def _run_bare(address: DatabaseAddress, file: Path) -> tuple[float, float]:
-    with postgres_environment(address) as environment:
+    with postgres_access(address) as access:
         begun = time.perf_counter()
         command = [str(postgres_program("pg_dump", 18)), "-Fc", "-Z0", "-n", "public"]
-        with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE) as process, file.open("wb") as target:
+        with _started(command, access, stdout=subprocess.PIPE) as process, file.open("wb") as target:
             assert process.stdout is not None  # noqa: S101 - as asked for
             zstandard.ZstdCompressor(level=3).copy_stream(process.stdout, target, read_size=2**20, write_size=2**20)
             target.flush()
@@ -145,7 +145,7 @@ def _run_bare(address: DatabaseAddress, file: Path) -> tuple[float, float]:
         with _connected(address) as connection:
             connection.execute("DROP SCHEMA public CASCADE")
         command = [str(postgres_program("pg_restore", 18)), "--single-transaction", "-d", address.database]
-        with subprocess.Popen(command, env=environment, stdin=subprocess.PIPE) as process, file.open("rb") as source:
+        with _started(command, access, stdin=subprocess.PIPE) as process, file.open("rb") as source:
             assert process.stdin is not None  # noqa: S101 - as asked for
             zstandard.ZstdDecompressor().copy_stream(source, process.stdin, read_size=2**20, write_size=2**20)
             process.stdin.close()
@@ -154,6 +154,14 @@ def _run_bare(address: DatabaseAddress, file: Path) -> tuple[float, float]:
             raise SystemExit("pg_restore failed")
     _checkpoint(address)
     return dumped - begun, restored - again
+
+
+def _started(
+    command: list[str], access: Access, *, stdin: int | None = None, stdout: int | None = None
+) -> subprocess.Popen[bytes]:
+    return subprocess.Popen(
+        command, env=dict(access.environment), pass_fds=access.descriptors, stdin=stdin, stdout=stdout
+    )
 
 
 def _checkpoint(address: DatabaseAddress) -> None:

@@ -8,7 +8,7 @@ import json
 import httpx
 import pytest
 
-from pipelines.api.app import LIMIT_BYTES
+from pipelines.api.limits import LARGEST_BODY_BYTES
 from tests.api.conftest import BODY, CANARY, by
 from tests.api.doubles import Lost, Remembering
 from workflows.errors import AdxConnectionError, AdxValidationError
@@ -144,7 +144,7 @@ async def test_a_form_is_no_json(api: httpx.AsyncClient, starter: Remembering) -
 
 async def test_a_large_body_is_refused_by_what_is_declared_and_by_what_arrives(api: httpx.AsyncClient) -> None:
     async def endless():
-        for _ in range(LIMIT_BYTES // 1024 + 1):
+        for _ in range(LARGEST_BODY_BYTES // 1024 + 1):
             yield b"x" * 1024
 
     async def never():
@@ -152,7 +152,7 @@ async def test_a_large_body_is_refused_by_what_is_declared_and_by_what_arrives(a
         yield b""
 
     headers = by("migrator", **{"Content-Type": "application/json"})
-    length = {"Content-Length": str(LIMIT_BYTES + 1)}
+    length = {"Content-Length": str(LARGEST_BODY_BYTES + 1)}
     declared = await api.post(URL, content=never(), headers=headers | length)
     arriving = await api.post(URL, content=endless(), headers=headers)
 

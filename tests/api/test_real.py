@@ -17,7 +17,7 @@ from pipelines.api.temporal import PREFIX
 from pipelines.api.wire import MigrationAsked
 from pipelines.settings import load
 from tests.api.world import World, over
-from workflows.ledger import Ledger
+from workflows.ledger import Ledger, audit
 
 URL = "/api/migrations"
 
@@ -117,6 +117,12 @@ async def test_a_cancelled_migration_ends_on_the_server_and_is_taken_back(world:
 
     assert (found["status"], found["is_over"]) == ("cancelled", True)
     assert world.version_of("acme") == 1
+    trail = [one for one in await audit.entries(world.ledger) if one.detail.get("operation_id") == PREFIX + operation]
+    assert [(one.action, one.actor, one.source, one.environment) for one in trail] == [
+        ("migrations.cancel", "api:local", "api", world.environment),
+        ("migrations.run", "api:local", "api", world.environment),
+    ]
+    assert trail[0].detail == {"operation_id": PREFIX + operation, "database": "shop", "tenant": "acme"}
 
 
 @pytest.mark.parametrize(

@@ -29,6 +29,7 @@ from tests.support.local_stack import LocalStack
 from workflows.bodies import Bodies
 from workflows.clients.git import Repository
 from workflows.connection import connect
+from workflows.heartbeats import Heartbeats
 from workflows.ledger import Ledger, environments, fencing
 from workflows.migrations.registration import MIGRATION_WORKFLOWS, migration_activities
 from workflows.retry import RetryByClass
@@ -91,7 +92,7 @@ class World:
             task_queue=self.environ["ADX_TASK_QUEUE"],
             workflows=MIGRATION_WORKFLOWS,
             activities=migration_activities(runtime),
-            interceptors=[RetryByClass()],
+            interceptors=[RetryByClass(), Heartbeats()],
             workflow_runner=sandboxed_runner(),
         ):
             yield

@@ -66,6 +66,7 @@ class MigrationDoubles:
     hold: asyncio.Event | None = None
     reached: asyncio.Event = field(default_factory=asyncio.Event)
     is_failing_at_execute: bool = False
+    is_taken_over: bool = False
 
     @activity.defn
     async def prepare_operation(self, request: PrepareRequest) -> Prepared:
@@ -87,6 +88,8 @@ class MigrationDoubles:
         """Done, or refused by the server."""
         if self.is_failing_at_execute:
             raise ApplicationError(f"{request.target}: syntax error", type="StatementRefused", non_retryable=True)
+        if self.is_taken_over:
+            raise ApplicationError(f"{request.target} is another's", type="StaleFencingToken", non_retryable=True)
         return 1
 
     @activity.defn
@@ -120,7 +123,7 @@ class MigrationDoubles:
     @activity.defn
     async def migrate_batch(self, request: BatchRequest) -> BatchResult:
         """All get their version but those that fail."""
-        if self.hold is not None:
+        if self.hold is not None and not request.is_undo:
             self.reached.set()
             while not self.hold.is_set():
                 activity.heartbeat()
@@ -192,6 +195,13 @@ async def one_restored(recorder: Recorder) -> list[str]:
     return ["one", "one-restore"]
 
 
+async def one_taken_over(recorder: Recorder) -> list[str]:
+    """Another operation takes the database while it is migrated: nothing is restored."""
+    recorder.doubles.is_taken_over = True
+    await _one(recorder, "one")
+    return ["one"]
+
+
 async def many_partly(recorder: Recorder) -> list[str]:
     """Six databases, one lags behind within the budget."""
     recorder.doubles.failing = {"main/t4"}
@@ -219,6 +229,18 @@ async def many_cancelled(recorder: Recorder) -> list[str]:
     return ["many"]
 
 
+async def many_looked_again(recorder: Recorder) -> list[str]:
+    """Cancelled while no attempt says what became of the canary: it is asked about."""
+    recorder.doubles.hold = asyncio.Event()
+    handle = await recorder.client.start_workflow(
+        MigrationFanOutWorkflow.run, _asked(), id="many", task_queue=recorder.task_queue
+    )
+    await recorder.doubles.reached.wait()
+    await handle.signal(MigrationFanOutWorkflow.cancel, "ada")
+    await handle.result()
+    return ["many"]
+
+
 async def rollout_delivered(recorder: Recorder) -> list[str]:
     """Expanded, delivered, contracted."""
     await _rollout(recorder)
@@ -235,9 +257,11 @@ async def rollout_restored(recorder: Recorder) -> list[str]:
 SCENARIOS: tuple[Scenario, ...] = (
     one_delivered,
     one_restored,
+    one_taken_over,
     many_partly,
     many_taken_back,
     many_cancelled,
+    many_looked_again,
     rollout_delivered,
     rollout_restored,
 )

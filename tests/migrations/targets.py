@@ -57,6 +57,7 @@ async def working(
     protection: Protection | None = None,
     is_cancel_wanted: Callable[[], bool] = lambda: False,
     accepts_loss: bool = False,
+    tell: Callable[[str], None] = lambda _: None,
     is_new: bool = True,
 ) -> AsyncIterator[TargetMigration]:
     """An attempt at the database, claimed and connected."""
@@ -73,7 +74,7 @@ async def working(
             scripts=scripts,
             database=database,
             protection=protection or Protection(),
-            tell=lambda _: None,
+            tell=tell,
             is_cancel_wanted=is_cancel_wanted,
-            accepts_loss=accepts_loss,
+            accepted_by="ada" if accepts_loss else "",
         )

@@ -11,8 +11,8 @@ from pathlib import Path
 import msgspec
 
 from policies.migrations.model import Migration
+from tests.migrations.clients import SLEEP, running
 from tests.migrations.scripts import scripts_of
-from tests.migrations.test_clients import SLEEP, running
 from workflows.clients.databases import DatabaseAddress, open_database
 
 SOURCE = Path(__file__).parents[2]

@@ -70,9 +70,10 @@ async def test_run_brings_a_tenant_status_shows_it_and_rollback_takes_it_back(
         assert "2 delivered" in every.out
         back = await adx(migrations, "rollback", migrations.environment, "--tenant", "t01", "--json")
         assert (back.code, back.json["outcome"]) == (0, "delivered"), back.err
-    actions = [(one.action, one.actor) for one in await audit.entries(migrations.runtime.ledger)]
-    assert ("migrations.run", "ada") in actions
-    assert any(action == "migrations.rollback" for action, _ in actions)
+    entries = await audit.entries(migrations.runtime.ledger)
+    assert ("migrations.run", "ada") in [(one.action, one.actor) for one in entries]
+    assert any(one.action == "migrations.rollback" for one in entries)
+    assert {one.source for one in entries} == {"cli"}
 
 
 async def test_status_shows_drift_as_a_diff_and_exits_with_1(

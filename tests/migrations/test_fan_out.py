@@ -7,6 +7,8 @@ import pytest
 from policies.infrastructure.spec import FleetRules
 from policies.migrations.targets import MigrationTarget
 from workflows.migrations.fan_out import BATCH, as_units, batches, state_of, waves_of
+from workflows.migrations.fan_out_workflow import REASONS_SHOWN, shown
+from workflows.migrations.losses import named
 from workflows.migrations.models import TargetResult
 
 
@@ -61,6 +63,15 @@ def test_a_server_gets_one_batch_at_a_time_and_no_larger_one() -> None:
     taken = batches(queue, servers, busy=["c"])
     assert {server: len(chosen) for server, chosen in taken.items()} == {"a": BATCH, "b": 1}
     assert taken["a"][0] == "a/0"
+
+
+def test_reasons_that_are_not_shown_are_counted() -> None:
+    """A list that ends without a word would look whole."""
+    reasons = [f"main/t{number}: it fails" for number in range(REASONS_SHOWN + 2)]
+    assert shown(reasons) == [*reasons[:REASONS_SHOWN], "and 2 more: see `adx migrate status`"]
+    assert shown(reasons[:REASONS_SHOWN]) == reasons[:REASONS_SHOWN]
+    assert named(["a", "b", "c"], 2) == "a, b and 1 more"
+    assert named(["a", "b"], 2) == "a, b"
 
 
 @pytest.mark.parametrize(

@@ -81,9 +81,25 @@ async def test_rows_that_came_after_it_keep_the_version(
     assert (await _undo(ledger, address, protection, accepts_loss=True)).outcome == "restored"
 
 
-async def _drop(ledger: Ledger, address: DatabaseAddress, protection: Protection) -> None:
+async def test_rows_that_came_before_it_was_verified_keep_the_version(
+    ledger: Ledger, address: DatabaseAddress, protection: Protection
+) -> None:
+    """The mark is made where the scripts end, though the worker dies there."""
+    await first(ledger, address)
     scripts = scripts_of(address.engine, SHOP[0], GONE)
     async with working(ledger, address, scripts, 1, 2, operation="drop", protection=protection) as work:
+        plan = await work.planned()
+        await work.protect(plan)
+        await work.execute(plan)
+    await asked(address, "INSERT INTO orders VALUES (2)")
+    await _drop(ledger, address, protection, holder="another")
+    assert (await _undo(ledger, address, protection)).outcome == "kept"
+    assert await asked(address, "SELECT count(*) FROM orders") == [(2,)]
+
+
+async def _drop(ledger: Ledger, address: DatabaseAddress, protection: Protection, *, holder: str = "worker") -> None:
+    scripts = scripts_of(address.engine, SHOP[0], GONE)
+    async with working(ledger, address, scripts, 1, 2, operation="drop", protection=protection, holder=holder) as work:
         assert (await work.deliver()).outcome == "delivered"
         run = await rows.find_run(ledger, "drop", work.target.id)
     assert run is not None

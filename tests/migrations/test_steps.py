@@ -7,8 +7,8 @@ import asyncio
 import pytest
 
 from policies.migrations.model import Migration
+from tests.migrations.clients import AT_ONCE, through
 from tests.migrations.scripts import scripts_of
-from tests.migrations.test_clients import AT_ONCE, through
 from tests.support.tcp_proxy import proxied
 from workflows.clients.databases import Database, DatabaseAddress, open_database
 from workflows.clients.databases.errors import (

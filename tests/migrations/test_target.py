@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+from pathlib import Path
 
+import msgspec
 import pytest
 
-from policies.migrations.catalog import compare, is_same
+from pipelines.migration_status import drift
+from policies.migrations.catalog import Catalog, compare, is_same
 from policies.migrations.model import ScriptSet
+from tests.migrations.backup.scenes import store_in
+from tests.migrations.clients import SLEEP, running
 from tests.migrations.scripts import scripts_of
 from tests.migrations.targets import SHOP, target_for, working
-from tests.migrations.test_clients import SLEEP, running
 from workflows.clients.databases import DatabaseAddress, open_database
 from workflows.errors import AdxConnectionError
-from workflows.ledger import Ledger
+from workflows.ledger import Ledger, audit
 from workflows.ledger import migrations_claims as claims
 from workflows.ledger import migrations_targets as rows
 from workflows.ledger.errors import LedgerRefused, StaleFencingToken
@@ -230,9 +234,67 @@ class TestTakingBack:
         async with working(ledger, address, shop(address), 0, 2) as work:
             plan = await work.planned()
             await work.protect(plan)
-            await work.execute(plan)
+            for one in plan.migrations:
+                await work.database.apply_migration(one)
         assert (await delivered(ledger, address, 2)).outcome == "delivered"
         assert (await self._undo(ledger, address, "op")).outcome == "kept"
+
+    async def test_what_was_written_before_it_was_verified_keeps_the_version(
+        self, ledger: Ledger, address: DatabaseAddress
+    ) -> None:
+        """It is counted where the scripts end: services write from then on, whoever verifies, and however late."""
+        await delivered(ledger, address, 1)
+        await rows_in(address, "INSERT INTO orders VALUES (1, 'a')")
+        await self._executed_only(ledger, address)
+        await rows_in(address, "UPDATE orders SET status = 'paid'")
+        async with working(ledger, address, shop(address), 1, 3, operation="two", holder="another") as work:
+            assert (await work.deliver()).outcome == "delivered"
+        result = await self._undo(ledger, address, "two")
+        assert (result.outcome, result.version) == ("kept", 3)
+        assert "orders.status" in result.why
+
+    async def test_a_run_that_fails_after_its_scripts_loses_nothing_that_was_written(
+        self, ledger: Ledger, address: DatabaseAddress
+    ) -> None:
+        """Not taken back when somebody wrote meanwhile; what the scripts wrote is nobody's."""
+        await delivered(ledger, address, 1)
+        await rows_in(address, "INSERT INTO orders VALUES (1, 'a')")
+        await self._executed_only(ledger, address)
+        await rows_in(address, "UPDATE orders SET status = 'paid'")
+        result = await self._taken_back(ledger, address)
+        assert (result.outcome, result.version) == ("needs-operator", 3)
+        assert "orders.status" in result.why
+        await rows_in(address, "UPDATE orders SET status = 'a'")
+        assert (await self._taken_back(ledger, address)).outcome == "restored"
+
+    async def test_a_run_that_was_left_half_way_goes_back_when_somebody_accepts_the_loss(
+        self, ledger: Ledger, address: DatabaseAddress
+    ) -> None:
+        """As its message says; that it is not known what is lost is in the audit trail."""
+        await delivered(ledger, address, 1)
+        await rows_in(address, "INSERT INTO orders VALUES (1, 'a')")
+        await self._executed_only(ledger, address)
+        await rows_in(address, "UPDATE orders SET status = 'paid'")
+        assert (await self._taken_back(ledger, address)).outcome == "needs-operator"
+        async with working(ledger, address, shop(address), 3, 1, operation="down", accepts_loss=True) as work:
+            result = await work.deliver()
+        assert (result.outcome, result.version) == ("delivered", 1)
+        (entry,) = await audit.entries(ledger)
+        assert entry.detail["lost"] == ["not known"]
+
+    async def test_who_accepts_a_loss_and_what_is_lost_are_in_the_audit_trail(
+        self, ledger: Ledger, address: DatabaseAddress
+    ) -> None:
+        """All of it, and no more than once; nothing where nothing is lost."""
+        await delivered(ledger, address, 1)
+        await delivered(ledger, address, 2, operation="op-2")
+        await self._undo(ledger, address, "op-2", accepts_loss=True)
+        assert [one.action for one in await audit.entries(ledger)] == []
+        await delivered(ledger, address, 2, operation="op-3")
+        await rows_in(address, "INSERT INTO orders VALUES (1, 'a', 'paid')")
+        assert (await self._undo(ledger, address, "op-3", accepts_loss=True)).outcome == "restored"
+        (entry,) = await audit.entries(ledger)
+        assert (entry.action, entry.actor, entry.detail["lost"]) == ("migrations.lost", "ada", ["orders.status"])
 
     async def test_a_schema_that_is_not_what_it_was_needs_a_person(
         self, ledger: Ledger, address: DatabaseAddress
@@ -248,6 +310,21 @@ class TestTakingBack:
             result = await work.take_back(run, "", is_undo=True)
         assert result.outcome == "needs-operator"
         assert "column a" in result.why
+
+    @staticmethod
+    async def _executed_only(ledger: Ledger, address: DatabaseAddress) -> None:
+        """The worker dies once the scripts have ended."""
+        async with working(ledger, address, shop(address), 1, 3, operation="two") as work:
+            plan = await work.planned()
+            await work.protect(plan)
+            assert await work.execute(plan) == 2
+
+    @staticmethod
+    async def _taken_back(ledger: Ledger, address: DatabaseAddress) -> TargetResult:
+        async with working(ledger, address, shop(address), 1, 3, operation="two", holder="third") as work:
+            run = await rows.find_run(ledger, "two", work.target.id)
+            assert run is not None
+            return await work.take_back(run, "no answer", is_undo=False)
 
     @staticmethod
     async def _undo(
@@ -296,6 +373,24 @@ class TestRefused:
                 await Protection().make(work.database, await work.planned())
             assert "no backup can be made" in (await work.deliver()).why
 
+    async def test_a_backup_that_would_carry_rows_of_another_tenant(
+        self, ledger: Ledger, address: DatabaseAddress, tmp_path: Path
+    ) -> None:
+        """The schema is acme's alone: what it holds of others may be in no backup of it."""
+        scripts = scripts_of(
+            address.engine,
+            ("CREATE TABLE orders (id integer PRIMARY KEY, tenant varchar(20))", "DROP TABLE orders"),
+            ("ALTER TABLE orders DROP COLUMN id", None),
+        )
+        async with working(ledger, address, scripts, 0, 1) as work:
+            await work.deliver()
+        await rows_in(address, "INSERT INTO orders VALUES (1, 'globex')")
+        protection = Protection(store_in(tmp_path))
+        async with working(ledger, address, scripts, 1, 2, operation="op-2", protection=protection) as work:
+            result = await work.deliver()
+        assert (result.outcome, result.version) == ("restored", 1)
+        assert "name another tenant in orders.tenant" in result.why
+
     async def test_a_database_of_another_environment(self, ledger: Ledger, address: DatabaseAddress) -> None:
         """Two environments on one schema would undo one another's work."""
         await delivered(ledger, address, 1)
@@ -310,6 +405,7 @@ async def test_drift_is_shown_as_a_diff(ledger: Ledger, address: DatabaseAddress
     await delivered(ledger, address, 2)
     (target,) = await rows.targets_of(ledger, "staging")
     async with working(ledger, address, shop(address), 2, 2, operation="look") as work:
-        assert await work.differences(target.catalog or "") == ()
+        before = msgspec.convert(await rows.catalog_body(ledger, target.catalog or ""), Catalog)
+        assert drift(before, await work.database.catalog()) == ()
         await work.database.execute_query("ALTER TABLE orders ADD COLUMN by_hand int")
-        assert any("column by_hand" in line for line in await work.differences(target.catalog or ""))
+        assert any("column by_hand" in line for line in drift(before, await work.database.catalog()))

@@ -6,19 +6,23 @@ import asyncio
 from dataclasses import replace
 
 import pytest
+from temporalio.service import RPCError
 
 from policies.change_set import ChangeSet
 from policies.infrastructure.spec import EnvironmentSpec, FleetRules, RolloutRules
 from policies.migrations.targets import MigrationTarget
+from tests.migrations.clients import SLEEP, running
 from tests.migrations.targets import SHOP
-from tests.migrations.test_clients import SLEEP, running
 from tests.migrations.worker import CANARY, TENANTS, TIMEOUTS, Migrations, delivered_environment
 from workflows.bodies import DeliveryBody
 from workflows.clients.databases import DatabaseAddress, open_database
+from workflows.ledger import fencing, rollouts
+from workflows.ledger import migrations_claims as claims
 from workflows.ledger import migrations_targets as rows
-from workflows.ledger import rollouts
+from workflows.ledger.migrations_claims import TargetClaim
 from workflows.ledger.models import NewRollout
 from workflows.migrations.fan_out_workflow import MigrationFanOutWorkflow
+from workflows.migrations.finding import claimed
 from workflows.migrations.models import (
     DatabaseMigrationInput,
     DatabaseMigrationStatus,
@@ -259,6 +263,44 @@ class TestOneDatabase:
             await _rollout_under_way(migrations)
             assert "is under way" in (await _one(migrations, "busy")).failure
 
+    async def test_while_it_is_changed_no_other_has_it_and_what_a_rollout_takes_is_not_restored(
+        self, migrations: Migrations, databases: list[DatabaseAddress]
+    ) -> None:
+        """A second operation is refused; the first one, from which it was taken, starts no restore."""
+        await delivered_environment(migrations, databases[:1], 2)
+        ledger, name = migrations.runtime.ledger, f"{migrations.environment}-more"
+        async with migrations.worker(), open_database(databases[0]) as holder:
+            await _one(migrations, "up", version=1)
+            await holder.locked()
+            first = asyncio.create_task(_one(migrations, "more"))
+            while not await rows.runs_of(ledger, name):
+                await asyncio.sleep(0.05)
+            second = await _one(migrations, "busy")
+            token = await fencing.acquire(ledger, migrations.environment, "r-2")
+            await claims.claim(ledger, _claim(migrations, "r-2", token), [claimed(target(databases[0], "t00", (1, 2)))])
+            result = await first
+        assert (second.outcome, f"{name} is changing it" in second.failure) == ("refused", True)
+        assert (result.outcome, "belongs to another attempt now" in result.failure) == ("refused", True)
+        with pytest.raises(RPCError, match="not found"):
+            await migrations.client.get_workflow_handle(f"{name}-restore").describe()
+
+    async def test_one_whose_operation_was_ended_from_outside_is_free(
+        self, migrations: Migrations, databases: list[DatabaseAddress]
+    ) -> None:
+        """Temporal knows of no such operation; what it had begun needs somebody."""
+        await delivered_environment(migrations, databases[:1], 2)
+        ledger, one = migrations.runtime.ledger, target(databases[0], "t00", (1, 2))
+        async with migrations.worker():
+            await _one(migrations, "up", version=1)
+            await claims.claim(ledger, _claim(migrations, "gone"), [claimed(one)])
+            catalog = {"digest": "d" * 64, "body": {}}
+            await rows.begin(ledger, _claim(migrations, "gone"), one.id, (1, 2), catalog=catalog, written={})
+            result = await _one(migrations, "more")
+        assert (result.outcome, result.version) == ("delivered", 2)
+        gone = await rows.find_run(ledger, "gone", one.id)
+        assert gone is not None
+        assert (gone.status, gone.reason) == ("needs-operator", "gone was ended from outside in the middle")
+
     async def test_the_servers_password_is_nowhere(
         self, migrations: Migrations, databases: list[DatabaseAddress]
     ) -> None:
@@ -284,6 +326,12 @@ async def _one(migrations: Migrations, operation: str, **wanted: object) -> Data
         DatabaseMigrationInput(Wanted(migrations.environment, "ada", **asked), TIMEOUTS),  # type: ignore[arg-type] # as named
         id=f"{migrations.environment}-{operation}",
         task_queue=migrations.environment,
+    )
+
+
+def _claim(migrations: Migrations, operation: str, token: int | None = None) -> TargetClaim:
+    return TargetClaim(
+        environment=migrations.environment, operation_id=operation, holder=operation, environment_token=token
     )
 
 

@@ -27,6 +27,7 @@ from workflows.clients.databases import DatabaseAddress, LockPatience
 from workflows.clients.git import Repository
 from workflows.clients.kubernetes import Cluster
 from workflows.connection import connect
+from workflows.heartbeats import Heartbeats
 from workflows.ledger import Ledger, environments, fencing
 from workflows.migrations.models import MigrationLease
 from workflows.migrations.protection import Protection
@@ -95,7 +96,7 @@ class Migrations:
             task_queue=self.environment,
             workflows=MIGRATION_WORKFLOWS,
             activities=migration_activities(self.runtime, protection, patience),
-            interceptors=[RetryByClass()],
+            interceptors=[RetryByClass(), Heartbeats()],
             workflow_runner=sandboxed_runner(),
         )
 

@@ -11,6 +11,7 @@
     │   └── LedgerTimedOut          no answer in time; the write may have happened, and the retry finds it
     └── AdxValidationError
         ├── LedgerRefused           the database refused the values, or the caller's own are not allowed
+        │   ├── TargetBusy              another operation is changing the database
         │   ├── LedgerConflict      the row exists and says something else
         │   ├── LedgerNotMigrated   the tables are missing or older than this version of ADX
         │   ├── LedgerTooNew        the tables belong to a newer version of ADX

@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from typing import Literal
 
 from sqlalchemy import Update, func, select, update
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.dialects.postgresql import distinct_on, insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from workflows.ledger.connection import Ledger
@@ -43,7 +43,10 @@ class DatabaseTargetRow(Record, frozen=True, kw_only=True):
 
 
 class DatabaseRun(Record, frozen=True, kw_only=True):
-    """What one operation does to one database; ``written``: see ``workflows.migrations.losses``. Catalogs by digest."""
+    """What one operation does to one database; ``written``: see ``workflows.migrations.losses``. Catalogs by digest.
+
+    ``written`` and the backup's mark are of the moment when the scripts ended, if an attempt saw it.
+    """
 
     operation_id: str
     target: str
@@ -67,11 +70,12 @@ async def begin(
     versions: tuple[int, int],
     *,
     catalog: Mapping[str, object],
+    written: Mapping[str, str],
     backup: JsonObject | None = None,
 ) -> DatabaseRun:
     """Write what a run starts from, and what brings it back, or find what an earlier attempt wrote.
 
-    ``versions`` are from and to; ``catalog`` is ``{"digest": …, "body": …}``.
+    ``versions`` are from and to; ``catalog`` is ``{"digest": …, "body": …}``; ``written`` counts until ``witness``.
     """
     async with ledger.transaction() as connection:
         await check_in(connection, claimed, [target])
@@ -84,11 +88,23 @@ async def begin(
             "to_version": versions[1],
             "status": "migrating",
             "catalog_before": digest,
+            "written": dict(written),
             "backup": backup,
         }
         await connection.execute(insert(database_runs).values(values).on_conflict_do_nothing())
         await connection.execute(_own_target(target).values(status="migrating", updated_at=func.clock_timestamp()))
         return await _run(connection, claimed.operation_id, target)
+
+
+async def witness(
+    ledger: Ledger, claimed: TargetClaim, target: str, *, written: Mapping[str, str], backup: JsonObject | None
+) -> None:
+    """Write what stood in what the run brought when its scripts ended."""
+    async with ledger.transaction() as connection:
+        await check_in(connection, claimed, [target])
+        seen: dict[str, object] = {"written": dict(written)}
+        seen |= {"backup": backup} if backup is not None else {}
+        await connection.execute(_own_run(claimed.operation_id, target).values(seen))
 
 
 async def finish(
@@ -101,8 +117,6 @@ async def finish(
     operation_id: str = "",
     reason: str = "",
     catalog: Mapping[str, object] | None = None,
-    written: Mapping[str, str] | None = None,
-    backup: JsonObject | None = None,
 ) -> None:
     """Write how a run ended (``ends``: of the run, of the target) and what the database holds now.
 
@@ -112,8 +126,6 @@ async def finish(
         await check_in(connection, claimed, [target])
         digest = await _keep_catalog(connection, catalog) if catalog is not None else None
         run: dict[str, object] = {"status": ends[0], "reason": reason[:2000], "finished_at": func.clock_timestamp()}
-        run |= {"written": dict(written)} if written is not None else {}
-        run |= {"backup": backup} if backup is not None else {}
         run |= {"catalog_after": digest} if ends[0] == "delivered" else {}
         await connection.execute(_own_run(operation_id or claimed.operation_id, target).values(run))
         now: dict[str, object] = {
@@ -159,6 +171,47 @@ async def delivered_runs(ledger: Ledger, target: str) -> tuple[DatabaseRun, ...]
     async with ledger.transaction() as connection:
         rows = (await connection.execute(chosen.order_by(table.started_at.desc()))).mappings().all()
     return tuple(record_of(DatabaseRun, row) for row in rows)
+
+
+async def operations_under_way(ledger: Ledger, environment: str) -> tuple[str, ...]:
+    """The operations that are changing a database of the environment, as far as the ledger knows."""
+    run, target = database_runs.c, database_targets.c
+    chosen = (
+        select(run.operation_id)
+        .join(database_targets, (target.target == run.target) & (target.operation_id == run.operation_id))
+        .where(run.environment == environment, run.status == "migrating")
+    )
+    async with ledger.transaction() as connection:
+        return tuple(sorted(set((await connection.scalars(chosen)).all())))
+
+
+async def abandon(ledger: Ledger, environment: str, operation_id: str, reason: str) -> None:
+    """Write that nobody works any more at what the operation has begun and not ended."""
+    run, target = database_runs.c, database_targets.c
+    now = func.clock_timestamp()
+    is_begun = (run.environment == environment) & (run.operation_id == operation_id) & (run.status == "migrating")
+    ended = {"status": "needs-operator", "reason": reason}
+    async with ledger.transaction() as connection:
+        chosen = update(database_runs).where(is_begun).values(**ended, finished_at=now).returning(run.target)
+        names = (await connection.scalars(chosen)).all()
+        is_held = target.target.in_(names) & (target.operation_id == operation_id)
+        await connection.execute(update(database_targets).where(is_held).values(**ended, updated_at=now))
+
+
+async def newest_runs(ledger: Ledger, environment: str) -> dict[str, DatabaseRun]:
+    """Of every database of an environment the run that brought it where it is, or left it half way, by target."""
+    table, target = database_runs.c, database_targets.c
+    is_half_way = (table.status == "needs-operator") & (target.status == "needs-operator")
+    chosen = (
+        select(database_runs)
+        .join(database_targets, target.target == table.target)
+        .ext(distinct_on(table.target))
+        .where(table.environment == environment, table.status.in_(["delivered", "kept"]) | is_half_way)
+        .order_by(table.target, table.started_at.desc())
+    )
+    async with ledger.transaction() as connection:
+        rows = (await connection.execute(chosen)).mappings().all()
+    return {row["target"]: record_of(DatabaseRun, row) for row in rows}
 
 
 async def settled_backups(ledger: Ledger, target: str) -> dict[str, datetime]:

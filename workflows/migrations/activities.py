@@ -8,26 +8,35 @@ from collections.abc import AsyncIterator
 from temporalio import activity
 
 from workflows.clients.databases import LockPatience, open_database
+from workflows.guarded import finish_despite_cancellation
 from workflows.infrastructure.activities import cancelled_when
 from workflows.ledger import migrations_claims as claims
 from workflows.ledger import migrations_targets as rows
 from workflows.migrations.errors import NotTakenBack
-from workflows.migrations.finding import Scripts, claim_of, claimed, is_cancel_wanted, targets_in
+from workflows.migrations.finding import Scripts, accepted_by, claim_of, claimed, is_cancel_wanted, targets_in
 from workflows.migrations.models import TargetPlanned, TargetRequest, TargetResult
-from workflows.migrations.outcomes import as_planned, to_its_end
+from workflows.migrations.outcomes import as_planned
+from workflows.migrations.places import Places
 from workflows.migrations.protection import Protection
 from workflows.migrations.servers import provide_databases, server_of
 from workflows.migrations.target import TargetMigration
 from workflows.migrations.watching import watch_claim
 from workflows.runtime import Runtime
-from workflows.step_runner import HEARTBEAT_INTERVAL_SECONDS, Report, heartbeating
+from workflows.step_runner import Report
 
 
 class TargetActivities:
     """Activities of the workflow that migrates one database. They may be asked again after any end."""
 
-    def __init__(self, runtime: Runtime, protection: Protection | None = None, patience: LockPatience | None = None):
+    def __init__(
+        self,
+        runtime: Runtime,
+        protection: Protection | None = None,
+        patience: LockPatience | None = None,
+        places: Places | None = None,
+    ) -> None:
         self._runtime = runtime
+        self._places = places or Places()
         self._scripts = Scripts(runtime)
         self._protection = protection or Protection()
         self._patience = patience or LockPatience()
@@ -35,7 +44,7 @@ class TargetActivities:
     @activity.defn
     async def plan_target(self, request: TargetRequest) -> TargetPlanned:
         """What is to be done, and whether it may be: nothing is touched, but a new tenant's schema is made."""
-        async with self._at(request) as work:
+        async with self._at(request, is_first=True) as work:
             return as_planned(await work.planned())
 
     @activity.defn
@@ -58,7 +67,7 @@ class TargetActivities:
             run = await rows.find_run(self._runtime.ledger, request.lease.operation_id, request.target)
             if run is None:
                 return await work.confirm()
-            return await work.settle(run, is_witnessed=request.is_witnessed)
+            return await work.settle(run)
 
     @activity.defn
     async def restore_target(self, request: TargetRequest) -> TargetResult:
@@ -70,7 +79,7 @@ class TargetActivities:
                 raise NotTakenBack(
                     f"{operation} has not touched {request.target}", next_step="see `adx migrate status`"
                 )
-            return await to_its_end(work.take_back(run, request.reason, is_undo=bool(request.undoes)))
+            return await finish_despite_cancellation(work.take_back(run, request.reason, is_undo=bool(request.undoes)))
 
     @activity.defn
     async def refuse_target(self, request: TargetRequest) -> TargetResult:
@@ -79,8 +88,11 @@ class TargetActivities:
             return await work.refused(request.reason)
 
     @contextlib.asynccontextmanager
-    async def _at(self, request: TargetRequest) -> AsyncIterator[TargetMigration]:
-        """The database, claimed and connected; given up as soon as another attempt claims it."""
+    async def _at(self, request: TargetRequest, *, is_first: bool = False) -> AsyncIterator[TargetMigration]:
+        """The database, claimed, with a place at its server; given up as soon as another attempt claims it.
+
+        ``is_first``: a new tenant's database is made.
+        """
         runtime, lease = self._runtime, request.lease
         body = await targets_in(runtime, lease, request.targets)
         target = body.by_id()[request.target]
@@ -89,10 +101,11 @@ class TargetActivities:
         await claims.claim(runtime.ledger, claim, [claimed(target)])
         server = server_of(runtime.environ, target.server, target.engine)
         async with (
-            heartbeating(report, HEARTBEAT_INTERVAL_SECONDS),
             cancelled_when(watch_claim(runtime.ledger, claim, [target.id])),
+            self._places.at(server),
         ):
-            await provide_databases(server, [target])
+            if is_first:
+                await provide_databases(server, [target])
             async with open_database(server.of(target), self._patience) as database:
                 yield TargetMigration(
                     ledger=runtime.ledger,
@@ -103,5 +116,5 @@ class TargetActivities:
                     protection=self._protection,
                     tell=report,
                     is_cancel_wanted=is_cancel_wanted,
-                    accepts_loss=request.accepts_loss,
+                    accepted_by=accepted_by(request),
                 )

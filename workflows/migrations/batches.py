@@ -17,42 +17,55 @@ from policies.desired_state import digest_of
 from policies.errors import AdxError
 from policies.migrations.targets import MigrationTarget, Targets
 from workflows.clients.databases import LockPatience, open_database
+from workflows.guarded import finish_despite_cancellation
 from workflows.infrastructure.activities import cancelled_when
 from workflows.ledger import fencing
 from workflows.ledger import migrations_claims as claims
 from workflows.ledger import migrations_targets as rows
-from workflows.ledger.migrations_claims import TargetClaim
-from workflows.migrations.finding import Scripts, claim_of, claimed, is_cancel_wanted, targets_in
+from workflows.ledger.migrations_claims import BusyTarget, TargetClaim
+from workflows.migrations.finding import Scripts, accepted_by, claim_of, claimed, is_cancel_wanted, targets_in
 from workflows.migrations.models import BatchRequest, BatchResult, MigrationLease, TargetResult, UndoRequest
 from workflows.migrations.outcomes import result_of
+from workflows.migrations.places import Places
 from workflows.migrations.protection import Protection
 from workflows.migrations.servers import Server, provide_databases, server_of
 from workflows.migrations.target import RETRIED, TargetMigration
 from workflows.migrations.watching import watch_claim
 from workflows.retry import CONNECTION
 from workflows.runtime import Runtime
-from workflows.step_runner import HEARTBEAT_INTERVAL_SECONDS, Report, StepKey, heartbeating
-
-Action = Callable[[TargetMigration], Awaitable[TargetResult]]
+from workflows.step_runner import Report, StepKey
 
 
 @dataclass(frozen=True)
 class _Batch:
-    """What one attempt works with."""
+    """What one attempt works with. ``undoes``: the operation that is taken back."""
 
     lease: MigrationLease
     body: Targets
     server: Server
     claim: TargetClaim
     report: Report
-    accepts_loss: bool = False
+    undoes: str = ""
+    accepted_by: str = ""
+
+    @property
+    def operation_id(self) -> str:
+        """The operation whose runs are meant."""
+        return self.undoes or self.lease.operation_id
 
 
 class BatchActivities:
     """Migrates, and takes back, many databases."""
 
-    def __init__(self, runtime: Runtime, protection: Protection | None = None, patience: LockPatience | None = None):
+    def __init__(
+        self,
+        runtime: Runtime,
+        protection: Protection | None = None,
+        patience: LockPatience | None = None,
+        places: Places | None = None,
+    ) -> None:
         self._runtime = runtime
+        self._places = places or Places()
         self._scripts = Scripts(runtime)
         self._protection = protection or Protection()
         self._patience = patience or LockPatience()
@@ -65,11 +78,9 @@ class BatchActivities:
             body = await targets_in(self._runtime, request.lease, request.targets)
             chosen = [body.by_id()[target] for target in sorted(request.chosen)]
             server = server_of(self._runtime.environ, request.server, chosen[0].engine)
-            batch = _Batch(
-                request.lease, body, server, claim_of(request.lease), report, accepts_loss=request.accepts_loss
-            )
-            action = _undo(request.lease.operation_id) if request.is_undo else _deliver
-            return BatchResult(await self._all(batch, chosen, action))
+            undoes = request.lease.operation_id if request.is_undo else ""
+            batch = _Batch(request.lease, body, server, claim_of(request.lease), report, undoes, accepted_by(request))
+            return BatchResult(await self._all(batch, chosen))
 
         name = f"migrate{'-undo' if request.is_undo else ''}"
         return await self._recorded(request.lease, name, request.server, request.chosen, work)
@@ -89,8 +100,8 @@ class BatchActivities:
             for name in sorted({one.server for one in waiting}):
                 chosen = [one for one in waiting if one.server == name]
                 server = server_of(self._runtime.environ, name, chosen[0].engine)
-                batch = _Batch(lease, body, server, claim_of(lease), report)
-                results += await self._all(batch, chosen, _undo(request.undoes))
+                batch = _Batch(lease, body, server, claim_of(lease), report, request.undoes)
+                results += await self._all(batch, chosen)
             return BatchResult(results)
 
         return await self._recorded(request.lease, "migrations-undo", "", [request.undoes, request.turn], work)
@@ -111,51 +122,78 @@ class BatchActivities:
         content: Sequence[str],
         work: Callable[[Report], Awaitable[BatchResult]],
     ) -> BatchResult:
-        """As a step of the rollout where there is one; with heartbeats either way."""
+        """As a step of the rollout where there is one."""
         if lease.rollout_id:
             digest = digest_of([lease.operation_id, sorted(content)])
             parts = {"unit": f"database/{unit}"} if unit else {}
             key = StepKey(lease.rollout_id, lease.environment, f"{name}-{digest[:8]}", digest, **parts)
             return await self._runtime.steps.run(key, BatchResult, work)
-        report = Report()
-        async with heartbeating(report, HEARTBEAT_INTERVAL_SECONDS):
-            return await work(report)
+        return await work(Report())
 
-    async def _all(self, batch: _Batch, chosen: Sequence[MigrationTarget], action: Action) -> list[TargetResult]:
-        ledger, names = self._runtime.ledger, [one.id for one in chosen]
-        await claims.claim(ledger, batch.claim, [claimed(one) for one in chosen])
-        async with cancelled_when(watch_claim(ledger, batch.claim, names)):
-            await provide_databases(batch.server, chosen)
-            places = asyncio.Semaphore(batch.server.at_once)
-            tasks = [asyncio.create_task(self._one(batch, one, action, places)) for one in chosen]
-            return await _gathered(tasks, batch.report)
+    async def _all(self, batch: _Batch, chosen: Sequence[MigrationTarget]) -> list[TargetResult]:
+        ledger = self._runtime.ledger
+        busy = await claims.claim_free(ledger, batch.claim, [claimed(one) for one in chosen])
+        ours = [one for one in chosen if one.id not in busy]
+        results = [_left_alone(batch, one, busy[one.id]) for one in chosen if one.id in busy]
+        async with cancelled_when(watch_claim(ledger, batch.claim, [one.id for one in ours])):
+            if not batch.undoes:
+                await provide_databases(batch.server, ours)
+            tasks = [asyncio.create_task(self._one(batch, one)) for one in ours]
+            results += await _gathered(tasks, batch.report)
+        return sorted(results, key=lambda one: one.target)
 
-    async def _one(
-        self, batch: _Batch, target: MigrationTarget, action: Action, places: asyncio.Semaphore
-    ) -> TargetResult:
+    async def _one(self, batch: _Batch, target: MigrationTarget) -> TargetResult:
         try:
-            async with places, self._at(batch, target) as work:
-                return await action(work)
+            if batch.undoes:
+                return await self._taken_back(batch, target, "taken back with its rollout")
+            async with self._at(batch, target) as work:
+                return await work.deliver()
         except asyncio.CancelledError:
-            if is_cancel_wanted():
-                return TargetResult(target.id, "restored", target.from_version, "cancelled before it began")
-            raise
-        except RETRIED as error:
-            if activity.info().attempt < CONNECTION.attempts:
+            if not is_cancel_wanted():
                 raise
+            return await finish_despite_cancellation(self._cancelled(batch, target))
+        except RETRIED as error:
             return await self._given_up(batch, target, error)
 
+    async def _cancelled(self, batch: _Batch, target: MigrationTarget) -> TargetResult:
+        """It was not under way here: an earlier attempt may have begun it, or ended it."""
+        try:
+            run = await rows.find_run(self._runtime.ledger, batch.operation_id, target.id)
+            if run is None:
+                return TargetResult(target.id, "restored", target.from_version, "cancelled before it began")
+            ended = None if batch.undoes else result_of(run)
+            return ended or await self._taken_back(batch, target, "cancelled")
+        except RETRIED as error:
+            return await self._given_up(batch, target, error)
+
+    async def _taken_back(self, batch: _Batch, target: MigrationTarget, why: str) -> TargetResult:
+        """Undo what the operation did to a database; nothing is asked of one that it never touched, or has settled."""
+        run = await rows.find_run(self._runtime.ledger, batch.operation_id, target.id)
+        if run is None:
+            return TargetResult(target.id, "restored", target.from_version, "it was not touched")
+        settled = None if run.status == "delivered" else result_of(run)
+        if settled is not None:
+            return settled
+        async with self._at(batch, target) as work:
+            return await work.take_back(run, why, is_undo=run.status == "delivered")
+
     async def _given_up(self, batch: _Batch, target: MigrationTarget, error: AdxError) -> TargetResult:
-        """The server stayed away: nothing was touched, or nobody knows what is there."""
-        run = await rows.find_run(self._runtime.ledger, batch.claim.operation_id, target.id)
+        """The server stayed away: nothing was touched, or nobody knows. Raises ``error`` but at the last attempt."""
+        if activity.info().attempt < CONNECTION.attempts:
+            raise error
+        run = await rows.find_run(self._runtime.ledger, batch.operation_id, target.id)
         if run is None:
             return TargetResult(target.id, "restored", target.from_version, f"nothing was touched: {error}")
         return TargetResult(target.id, "needs-operator", 0, f"what is there is not known: {error}")
 
     @contextlib.asynccontextmanager
     async def _at(self, batch: _Batch, target: MigrationTarget) -> AsyncIterator[TargetMigration]:
+        """The database, with a place at its server."""
         scripts = await self._scripts.of(batch.body.commits, target.scripts)
-        async with open_database(batch.server.of(target), self._patience) as database:
+        async with (
+            self._places.at(batch.server),
+            open_database(batch.server.of(target), self._patience) as database,
+        ):
             yield TargetMigration(
                 ledger=self._runtime.ledger,
                 claim=batch.claim,
@@ -165,24 +203,15 @@ class BatchActivities:
                 protection=self._protection,
                 tell=batch.report,
                 is_cancel_wanted=is_cancel_wanted,
-                accepts_loss=batch.accepts_loss,
+                accepted_by=batch.accepted_by,
             )
 
 
-async def _deliver(work: TargetMigration) -> TargetResult:
-    return await work.deliver()
-
-
-def _undo(operation_id: str) -> Action:
-    """Takes back what the operation did to a database; one that it never touched is as it was."""
-
-    async def action(work: TargetMigration) -> TargetResult:
-        run = await rows.find_run(work.ledger, operation_id, work.target.id)
-        if run is None or run.status in ("restored", "undone"):
-            return TargetResult(work.target.id, "restored", work.target.from_version)
-        return await work.take_back(run, "taken back with its rollout", is_undo=run.status == "delivered")
-
-    return action
+def _left_alone(batch: _Batch, target: MigrationTarget, busy: BusyTarget) -> TargetResult:
+    """Another operation is in charge: what it makes of the database is not ours to take back. Pure."""
+    if not busy.is_taken_over:
+        return TargetResult(target.id, "restored", target.from_version, f"nothing was touched: {busy.why}")
+    return TargetResult(target.id, "kept" if batch.undoes else "needs-operator", 0, busy.why)
 
 
 async def _gathered(tasks: Sequence[asyncio.Task[TargetResult]], report: Report) -> list[TargetResult]:

@@ -9,6 +9,7 @@ from policies.migrations.model import MigrationPlan, ScriptSet
 from policies.migrations.safety import mysql, postgresql
 from policies.migrations.safety.findings import SafetyFinding, ScriptWaiver, Statistics
 from policies.migrations.safety.judging import judge
+from policies.migrations.statements import created_tables
 from workflows.migrations.squawk import check_scripts
 
 
@@ -31,7 +32,7 @@ def _postgresql(plan: MigrationPlan, statistics: Statistics) -> Iterator[SafetyF
     violations = check_scripts(chosen, statistics.server_version)
     new_tables: frozenset[str] = frozenset()
     for script in chosen:
-        new_tables |= postgresql.created_tables(script.statements)
+        new_tables |= created_tables(script.statements, "postgresql")
         yield from postgresql.findings_of(script, plan.direction, violations[script.file], new_tables)
 
 
@@ -40,6 +41,6 @@ def _mysql(scripts: ScriptSet, plan: MigrationPlan) -> Iterator[SafetyFinding]:
     for one in plan.migrations:
         script = one.script(plan.direction)
         if script is not None:
-            new_tables |= postgresql.created_tables(script.statements)
+            new_tables |= created_tables(script.statements, "mysql")
             earlier = scripts.between(0, one.version - 1)
             yield from mysql.findings_of(script, plan.direction, earlier, new_tables)

@@ -1,4 +1,4 @@
-"""What the command line and the API may ask of migrations: start an operation, look at it, stop it."""
+"""What the command line asks of migrations: start an operation, wait for its end."""
 
 from __future__ import annotations
 
@@ -14,7 +14,6 @@ from workflows.migrations.models import (
     DatabaseMigrationStatus,
     FanOutInput,
     FanOutResult,
-    FanOutStatus,
     Wanted,
 )
 from workflows.migrations.workflow import DatabaseMigrationWorkflow
@@ -64,29 +63,6 @@ class MigrationsClient:
                 return of_one(one)
             many = await self.client.get_workflow_handle_for(MigrationFanOutWorkflow.run, operation_id).result()
         return of_many(operation_id, wanted.environment, many)
-
-    async def status_of_one(self, operation_id: str) -> DatabaseMigrationStatus:
-        """One database's operation as it stands."""
-        with translated():
-            return await self.client.get_workflow_handle_for(DatabaseMigrationWorkflow.run, operation_id).query(
-                DatabaseMigrationWorkflow.status
-            )
-
-    async def status_of_many(self, operation_id: str) -> FanOutStatus:
-        """Many databases' operation as it stands."""
-        with translated():
-            return await self.client.get_workflow_handle_for(MigrationFanOutWorkflow.run, operation_id).query(
-                MigrationFanOutWorkflow.status
-            )
-
-    async def cancel(self, operation_id: str, by: str, *, is_one: bool) -> None:
-        """Stop it: statements under way are cancelled on their server and taken back."""
-        with translated():
-            if is_one:
-                await self.client.get_workflow_handle(operation_id).cancel()
-            else:
-                handle = self.client.get_workflow_handle_for(MigrationFanOutWorkflow.run, operation_id)
-                await handle.signal(MigrationFanOutWorkflow.cancel, by)
 
 
 def of_one(status: DatabaseMigrationStatus) -> Operation:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
+from dataclasses import replace
 
 from temporalio import workflow
-from temporalio.exceptions import ActivityError
+from temporalio.exceptions import ActivityError, is_cancelled_exception
 
 from workflows.fleet import answers, decisions
 from workflows.fleet.ending import result_of
@@ -30,7 +32,7 @@ from workflows.migrations.models import (
 from workflows.migrations.planning_waves import FanOutActivities
 from workflows.migrations.preparing import PrepareActivities
 
-KEPT_SHOWN = 20
+REASONS_SHOWN = 20
 
 
 @workflow.defn
@@ -65,7 +67,7 @@ class MigrationFanOutWorkflow:
             if self._finish is None:
                 await self._rest()
         result = result_of(self._known(), self._finish)
-        reasons = [*result.reasons, *self._kept][:KEPT_SHOWN]
+        reasons = shown([*result.reasons, *self._kept])
         kept = f", {len(self._kept)} kept their version" if self._kept else ""
         return self._ended(FanOutResult(result.outcome, result.summary.text + kept, result.summary.reason, reasons))
 
@@ -166,9 +168,10 @@ class MigrationFanOutWorkflow:
             chosen,
             is_undo=is_undo,
             accepts_loss=wanted is not None and wanted.accepts_loss,
+            accepted_by=wanted.requested_by if wanted is not None else "",
         )
         try:
-            results = (await self._call.apply(BatchActivities.migrate_batch, request)).results
+            results = await self._asked(request)
         except asyncio.CancelledError:
             results = [TargetResult(one, "restored", 0, "cancelled before it began") for one in chosen]
         except ActivityError as error:
@@ -181,7 +184,22 @@ class MigrationFanOutWorkflow:
         self._kept += [f"{one.target}: {one.why}" for one in results if one.outcome == "kept"]
         self._state = answers.cell_answered(self._known(), as_units(results), is_undo=is_undo)
 
+    async def _asked(self, request: BatchRequest) -> list[TargetResult]:
+        try:
+            return (await self._call.apply(BatchActivities.migrate_batch, request)).results
+        except ActivityError as error:
+            if not (is_cancelled_exception(error) and workflow.patched("look-again-when-cancelled")):
+                raise
+        # Cancelled while it waited, perhaps for another attempt: what an earlier one had begun, the ledger knows.
+        return (await self._call.apply(BatchActivities.migrate_batch, replace(request, is_undo=True))).results
+
     def _ended(self, result: FanOutResult) -> FanOutResult:
         self._status.outcome, self._status.text = result.outcome, result.text
         self._status.reason, self._status.reasons = result.reason, result.reasons
         return result
+
+
+def shown(reasons: Sequence[str]) -> list[str]:
+    """The first reasons, and how many more there are. Pure."""
+    more = len(reasons) - REASONS_SHOWN
+    return [*reasons[:REASONS_SHOWN], *([f"and {more} more: see `adx migrate status`"] if more > 0 else [])]

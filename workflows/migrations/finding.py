@@ -9,6 +9,7 @@ import msgspec
 from temporalio import activity
 
 from policies.errors import DeclarationError
+from policies.git_errors import CommitMissing
 from policies.git_tree import GitTree
 from policies.loader import read_databases
 from policies.migrations.model import ScriptSet
@@ -16,18 +17,19 @@ from policies.migrations.targets import MigrationTarget, Targets
 from policies.tree_layout import layout_of
 from workflows.ledger.migrations_claims import ClaimedTarget, TargetClaim
 from workflows.migrations.errors import ScriptsMissing
-from workflows.migrations.models import MigrationLease
+from workflows.migrations.models import BatchRequest, MigrationLease, TargetRequest
 from workflows.runtime import Runtime
 
 SETS_KEPT = 16
+NOT_NAMED = "whoever asked to lose data"
 
 
 class Scripts:
-    """The scripts of commits, read once each by a worker."""
+    """The scripts of commits, read once each by a worker; a commit that is not there is fetched."""
 
     def __init__(self, runtime: Runtime) -> None:
         self._runtime = runtime
-        self._known: dict[str, dict[str, ScriptSet]] = {}
+        self._known: dict[str, asyncio.Task[dict[str, ScriptSet]]] = {}
 
     async def of(self, commits: Sequence[str], database: str) -> ScriptSet:
         """The scripts of ``database`` in the first commit, and later versions that only the others have.
@@ -43,11 +45,25 @@ class Scripts:
         return joined(found)
 
     async def _read(self, commit: str) -> dict[str, ScriptSet]:
-        if commit not in self._known:
+        task = self._known.get(commit)
+        if task is None:
             while len(self._known) >= SETS_KEPT:
                 self._known.pop(next(iter(self._known)))
-            self._known[commit] = await asyncio.to_thread(self._load, commit)
-        return self._known[commit]
+            task = self._known[commit] = asyncio.create_task(self._loaded(commit))
+        try:
+            # Shielded: others wait for the same, whoever is cancelled.
+            return await asyncio.shield(task)
+        except Exception:
+            if self._known.get(commit) is task:
+                del self._known[commit]
+            raise
+
+    async def _loaded(self, commit: str) -> dict[str, ScriptSet]:
+        try:
+            return await asyncio.to_thread(self._load, commit)
+        except CommitMissing:
+            await self._runtime.repository.fetch()
+            return await asyncio.to_thread(self._load, commit)
 
     def _load(self, commit: str) -> dict[str, ScriptSet]:
         tree = GitTree.open(self._runtime.repository.path, commit)
@@ -85,6 +101,11 @@ def claim_of(lease: MigrationLease) -> TargetClaim:
 def claimed(target: MigrationTarget) -> ClaimedTarget:
     """What the ledger keeps of a target from its claim on."""
     return ClaimedTarget(target=target.id, scripts=target.scripts, engine=target.engine, tenants=list(target.tenants))
+
+
+def accepted_by(request: TargetRequest | BatchRequest) -> str:
+    """Who answers for rows that are lost; empty: nobody."""
+    return (request.accepted_by or NOT_NAMED) if request.accepts_loss else ""
 
 
 def is_cancel_wanted() -> bool:

@@ -12,6 +12,7 @@ comes back before they do.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 
 from temporalio.exceptions import ApplicationError
 
@@ -77,14 +78,19 @@ async def take_back(asked: MigrationsToUndo, step: str, stage: MigrationStage, t
     operation = operation_of(asked.lease.rollout_id, step)
     request = UndoRequest(asked.lease, stage.targets, operation, turn)
     results = (await ActivityCall(timeouts).apply(BatchActivities.undo_operation, request)).results
-    broken = [one for one in results if one.outcome == "needs-operator"]
+    broken = [f"{one.target}: {one.why}" for one in results if one.outcome == "needs-operator"]
     if broken:
-        raise ApplicationError(f"{broken[0].target}: {broken[0].why}", type="NotTakenBack", non_retryable=True)
-    kept = [one for one in results if one.outcome == "kept"]
+        raise ApplicationError(_first(broken), type="NotTakenBack", non_retryable=True)
+    kept = [one.why for one in results if one.outcome == "kept"]
     line = f"{len(results) - len(kept)} database(s) taken back"
-    return f"{line}; {len(kept)} kept: {kept[0].why}" if kept else line
+    return f"{line}; {len(kept)} kept: {_first(kept)}" if kept else line
 
 
 def told(result: FanOutResult) -> str:
     """How a fan-out ended, for a person: first of all why."""
     return "; ".join(part for part in (result.reason, *result.reasons[:REASONS_TOLD]) if part) or result.text
+
+
+def _first(lines: Sequence[str]) -> str:
+    more = len(lines) - REASONS_TOLD
+    return "; ".join(lines[:REASONS_TOLD]) + (f"; and {more} more: see `adx migrate status`" if more > 0 else "")

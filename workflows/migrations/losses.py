@@ -8,14 +8,20 @@ is not known, which counts as written.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from typing import NamedTuple
 
 from policies.migrations.catalog import Catalog
 from workflows.clients.databases import Database
+from workflows.clients.databases.quoting import quoted
 
 LARGEST_BYTES = 2_000_000_000
+SHOWN = 6
 UNKNOWN = "not known"
+# The scripts ended where no living attempt saw it.
+NOT_SEEN = {"*": UNKNOWN}
+NOTHING = "0 0"
 _TABLE = "table "
 _COLUMN = "column "
 
@@ -53,9 +59,19 @@ async def written(database: Database, before: Catalog, after: Catalog) -> dict[s
 
 
 async def lost(database: Database, known: Mapping[str, str], before: Catalog, now: Catalog) -> tuple[str, ...]:
-    """The names of which something was written since ``known``; empty when taking back loses nothing."""
+    """The names of which something was written since ``known``; empty when taking back loses nothing.
+
+    Where nobody has seen what stood there (``NOT_SEEN``), everything that stands there counts as written.
+    """
     found = await written(database, before, now)
-    return tuple(name for name, state in sorted(found.items()) if state == UNKNOWN or known.get(name) != state)
+    unknown = NOTHING if NOT_SEEN.items() <= known.items() else ""
+    return tuple(name for name, state in sorted(found.items()) if state == UNKNOWN or known.get(name, unknown) != state)
+
+
+def named(lost: Sequence[str], most: int = SHOWN) -> str:
+    """What is lost, for a person: the first ``most`` by name, and how many more. Pure."""
+    more = f" and {len(lost) - most} more" if len(lost) > most else ""
+    return ", ".join(lost[:most]) + more
 
 
 def _added(before: Catalog, after: Catalog) -> Iterator[Added]:
@@ -73,22 +89,15 @@ def _added(before: Catalog, after: Catalog) -> Iterator[Added]:
 
 def _query(catalog: Catalog, name: Added) -> str:
     table, column = name
+    name_of = partial(quoted, catalog.engine)
     if catalog.engine == "postgresql":
-        counted, value = (_double(column), _double(column)) if column else ("*", "t")
+        counted, value = (name_of(column), name_of(column)) if column else ("*", "t")
         return (
             f"SELECT count({counted}), coalesce(sum(hashtextextended({value}::text, 0)), 0)::text"  # noqa: S608 - quoted names of the catalog
-            f" FROM {_double(table)} t"
+            f" FROM {name_of(table)} t"
         )
     columns = [column] if column else list(catalog.objects[f"{_TABLE}{table}"].columns)
-    values = ", ".join(f"COALESCE(HEX({_back(one)}), '-')" for one in columns)
-    counted = _back(column) if column else "*"
-    where = f" WHERE {_back(column)} IS NOT NULL" if column else ""
-    return f"SELECT COUNT({counted}), COALESCE(SUM(CRC32(CONCAT_WS('|', {values}))), 0) FROM {_back(table)}{where}"  # noqa: S608 - as above
-
-
-def _double(name: str) -> str:
-    return '"' + name.replace('"', '""') + '"'
-
-
-def _back(name: str) -> str:
-    return "`" + name.replace("`", "``") + "`"
+    values = ", ".join(f"COALESCE(HEX({name_of(one)}), '-')" for one in columns)
+    counted = name_of(column) if column else "*"
+    where = f" WHERE {name_of(column)} IS NOT NULL" if column else ""
+    return f"SELECT COUNT({counted}), COALESCE(SUM(CRC32(CONCAT_WS('|', {values}))), 0) FROM {name_of(table)}{where}"  # noqa: S608 - as above

@@ -53,8 +53,8 @@ class MigrationLease:
 class TargetRequest:
     """One step at one database; ``targets`` is the digest of a body ``policies.migrations.targets.Targets``.
 
-    ``undoes`` names the operation that is taken back; ``accepts_loss``: also where rows would be lost.
-    ``is_witnessed``: the scripts have just run (see ``TargetMigration.settle``).
+    ``undoes`` names the operation that is taken back; ``accepts_loss``: also where rows would be lost, for which
+    ``accepted_by`` answers. ``is_witnessed`` is of older histories: the ledger knows it now.
     """
 
     lease: MigrationLease
@@ -64,6 +64,7 @@ class TargetRequest:
     accepts_loss: bool = False
     reason: str = ""
     is_witnessed: bool = False
+    accepted_by: str = ""
 
 
 @dataclass(frozen=True)
@@ -90,7 +91,7 @@ class Wanted:
     """What a person, or the API, asks for: databases of an environment as they are delivered there.
 
     ``database`` and ``tenant`` empty: all. ``version`` None: the one that is declared. ``undoes``: take back what
-    that operation brought instead (``last``: each database's last one).
+    that operation brought instead (``last``: each database's last one). ``source`` is where it was asked.
     """
 
     environment: str
@@ -101,6 +102,7 @@ class Wanted:
     undoes: str = ""
     accepts_loss: bool = False
     reason: str = ""
+    source: str = "api"
 
 
 @dataclass(frozen=True)
@@ -151,7 +153,10 @@ class DatabaseMigrationStatus:
 
 @dataclass(frozen=True)
 class BatchRequest:
-    """Bring databases of one server to their versions, or with ``is_undo`` back, each guarded for itself."""
+    """Bring databases of one server to their versions, or with ``is_undo`` back, each guarded for itself.
+
+    ``accepted_by`` answers for rows that are lost, with ``accepts_loss``.
+    """
 
     lease: MigrationLease
     targets: str
@@ -159,6 +164,7 @@ class BatchRequest:
     chosen: list[str]
     is_undo: bool = False
     accepts_loss: bool = False
+    accepted_by: str = ""
 
 
 @dataclass(frozen=True)

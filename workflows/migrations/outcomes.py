@@ -1,19 +1,20 @@
-"""Runs of the ledger as results, catalogs as rows, and what stood in what a version brought. Pure, but for waiting."""
+"""Runs of the ledger as results, catalogs as rows, and what stood in what a version brought. Pure."""
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Awaitable, Sequence
-from typing import TypeVar
+from collections.abc import Sequence
 
 import msgspec
 
+from policies.desired_state import digest_of
 from policies.migrations.catalog import Catalog
 from policies.migrations.model import MigrationPlan
+from workflows.ledger import audit
+from workflows.ledger.migrations_claims import TargetClaim
 from workflows.ledger.migrations_targets import DatabaseRun
+from workflows.ledger.models import AuditEntry
+from workflows.migrations.losses import NOT_SEEN
 from workflows.migrations.models import TargetPlanned, TargetResult
-
-Value = TypeVar("Value")
 
 
 def baseline(runs: Sequence[DatabaseRun], version: int) -> tuple[dict[str, str], str] | None:
@@ -26,7 +27,7 @@ def baseline(runs: Sequence[DatabaseRun], version: int) -> tuple[dict[str, str],
     for run in runs:
         if run.to_version != reached or run.from_version >= run.to_version:
             continue
-        if "*" in run.written or run.from_version < version or run.catalog_before is None:
+        if NOT_SEEN.items() <= run.written.items() or run.from_version < version or run.catalog_before is None:
             return None
         known, reached = {**run.written, **known}, run.from_version
         if reached == version:
@@ -44,6 +45,18 @@ def as_planned(plan: MigrationPlan) -> TargetPlanned:
     return TargetPlanned(plan.from_version, plan.to_version, [one.id for one in plan.migrations])
 
 
+def loss_entry(claim: TargetClaim, target: str, accepted_by: str, lost: Sequence[str]) -> AuditEntry:
+    """That somebody has accepted the loss of what was written. Asked again with the same losses it is the same."""
+    return AuditEntry(
+        key=f"migrations.lost:{claim.operation_id}:{target}:{digest_of(sorted(lost))[:16]}",
+        actor=audit.escape_name(accepted_by),
+        source="workflow",
+        action="migrations.lost",
+        environment=claim.environment,
+        detail={"operation_id": claim.operation_id, "database": target, "lost": sorted(lost)},
+    )
+
+
 def result_of(run: DatabaseRun) -> TargetResult | None:
     """What an earlier attempt has written as the end; None while there is none."""
     if run.status == "migrating":
@@ -51,20 +64,3 @@ def result_of(run: DatabaseRun) -> TargetResult | None:
     version = run.to_version if run.status in ("delivered", "kept") else run.from_version
     outcome = "restored" if run.status == "undone" else run.status
     return TargetResult(run.target, outcome, version, run.reason)
-
-
-async def to_its_end(work: Awaitable[Value]) -> Value:
-    """Await ``work``; a cancellation that arrives meanwhile does not reach it, and is raised afterwards."""
-    task, cancelled = asyncio.ensure_future(work), False
-    while not task.done():
-        try:
-            await asyncio.shield(task)
-        except asyncio.CancelledError:
-            cancelled = True
-            if task.cancelled():
-                raise
-        except Exception:  # noqa: BLE001 - raised by result() below
-            break
-    if cancelled:
-        task.result()
-    return task.result()

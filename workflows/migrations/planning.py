@@ -69,6 +69,6 @@ def planned(
         environment=environment,
         database=scripts.database,
         compared_with=compared_with,
-        plan=with_checks(plan, findings),
+        plan=with_checks(plan, findings, sizes),
         findings=findings,
     )

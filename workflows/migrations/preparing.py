@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 
 import msgspec
 from temporalio import activity
+from temporalio.client import WorkflowExecutionStatus
+from temporalio.service import RPCError, RPCStatusCode
 
 from policies.desired_state import DesiredState
 from policies.migrations.targets import MigrationTarget, Targets, targets_of
 from workflows.errors import AdxValidationError
 from workflows.ledger import audit, environments, rollouts
 from workflows.ledger import migrations_targets as rows
+from workflows.ledger.migrations_targets import DatabaseRun
 from workflows.ledger.models import AuditEntry
 from workflows.migrations.models import Prepared, PrepareRequest, Wanted
 from workflows.runtime import Runtime
@@ -45,7 +48,7 @@ class PrepareActivities:
         if known is None or known.delivered_state_digest is None or known.delivered_commit is None:
             raise NothingWanted(f"nothing was ever delivered to {wanted.environment}", next_step="run `adx deploy`")
         await self._check_idle(wanted.environment)
-        await self._runtime.repository.fetch()
+        await self._release_abandoned(request)
         state = await self._runtime.bodies.get(known.delivered_state_digest, DesiredState, wanted.environment)
         chosen = chosen_of(tuple(targets_of(state).values()), wanted)
         if not chosen:
@@ -56,7 +59,7 @@ class PrepareActivities:
         body = Targets(
             environment=wanted.environment,
             commits=(known.delivered_commit,),
-            targets=tuple([one for target in chosen async for one in self._towards(target, wanted)]),
+            targets=await self._towards(chosen, wanted),
         )
         digest = await self._runtime.bodies.put(body, wanted.environment)
         await audit.append(self._runtime.ledger, _entry(request, [one.id for one in body.targets]))
@@ -70,28 +73,57 @@ class PrepareActivities:
                 next_step=f"wait for its end: `adx status {environment}`",
             )
 
-    async def _towards(self, target: MigrationTarget, wanted: Wanted) -> AsyncIterator[MigrationTarget]:
-        """The target on its way to the version that is wanted; nothing where there is nothing to take back."""
-        ledger = self._runtime.ledger
-        version: int | None = target.to_version if wanted.version is None else wanted.version
-        if wanted.undoes:
-            runs = await rows.delivered_runs(ledger, target.id)
-            meant = [one for one in runs[:1] if wanted.undoes in (LAST, one.operation_id)]
-            version = meant[0].from_version if meant else None
-        if version is None:
-            return
-        is_new = await rows.find_target(ledger, target.id) is None
-        yield msgspec.structs.replace(
-            target, from_version=max(target.from_version, version), to_version=version, is_new=is_new
-        )
+    async def _release_abandoned(self, request: PrepareRequest) -> None:
+        """Databases of operations that were ended from outside, as needing somebody: else none could take them."""
+        ledger, environment = self._runtime.ledger, request.wanted.environment
+        for operation in await rows.operations_under_way(ledger, environment):
+            if operation != request.operation_id and await _has_ended(operation):
+                await rows.abandon(ledger, environment, operation, f"{operation} was ended from outside in the middle")
+
+    async def _towards(self, chosen: Sequence[MigrationTarget], wanted: Wanted) -> tuple[MigrationTarget, ...]:
+        """The targets on their way to the version that is wanted, without those that have nothing to take back."""
+        ledger, environment = self._runtime.ledger, wanted.environment
+        known = {one.target for one in await rows.targets_of(ledger, environment)}
+        newest = await rows.newest_runs(ledger, environment) if wanted.undoes else {}
+        found = [towards(one, wanted, newest.get(one.id)) for one in chosen]
+        return tuple(msgspec.structs.replace(one, is_new=one.id not in known) for one in found if one is not None)
+
+
+async def _has_ended(operation_id: str) -> bool:
+    """Whether neither the operation nor its restore runs. Raises RPCError when Temporal cannot say."""
+    for name in (operation_id, f"{operation_id}-restore"):
+        try:
+            found = await activity.client().get_workflow_handle(name).describe()
+        except RPCError as error:
+            if error.status is not RPCStatusCode.NOT_FOUND:
+                raise
+        else:
+            if found.status is WorkflowExecutionStatus.RUNNING:
+                return False
+    return True
+
+
+def towards(target: MigrationTarget, wanted: Wanted, newest: DatabaseRun | None) -> MigrationTarget | None:
+    """The target on its way to the version that is wanted; None where its last run, ``newest``, is not meant. Pure.
+
+    ``from_version`` is the highest that it may have now: a run that needs somebody may have come as far as it would.
+    """
+    reached, version = target.from_version, target.to_version
+    if wanted.undoes:
+        if newest is None or wanted.undoes not in (LAST, newest.operation_id):
+            return None
+        reached, version = max(reached, newest.to_version), newest.from_version
+    elif wanted.version is not None:
+        version = wanted.version
+    return msgspec.structs.replace(target, from_version=max(reached, version), to_version=version)
 
 
 def _entry(request: PrepareRequest, targets: Sequence[str]) -> AuditEntry:
     wanted = request.wanted
     return AuditEntry(
-        key=f"migrations:{request.operation_id}",
+        key=f"migrations:{request.operation_id}:{activity.info().workflow_run_id}",
         actor=audit.escape_name(wanted.requested_by),
-        source="cli",
+        source=wanted.source,
         action="migrations.rollback" if wanted.undoes else "migrations.run",
         environment=wanted.environment,
         detail={

@@ -18,9 +18,11 @@ import msgspec
 from policies.migrations.model import MigrationPlan
 from workflows.clients.databases import Database
 from workflows.ledger.migrations_targets import DatabaseRun
+from workflows.migrations import losses
 from workflows.migrations.backup import (
     BackupMark,
     BackupRecord,
+    RestoreReport,
     make_backup,
     mark_point,
     plan_backup,
@@ -28,11 +30,11 @@ from workflows.migrations.backup import (
     restore_backup,
 )
 from workflows.migrations.errors import NotTakenBack, RowsWouldBeLost
+from workflows.migrations.written import WrittenSince
 from workflows.snapshots import SnapshotStore
 
 BACKUPS_KEPT_DAYS = 14.0
 SHOWN = 4
-NOBODY = "whoever asked to lose data"
 
 Backup = dict[str, Any]
 
@@ -44,16 +46,22 @@ class Protection:
     store: SnapshotStore | None = None
 
     async def make(
-        self, database: Database, plan: MigrationPlan, settled: Mapping[str, datetime] | None = None
+        self,
+        database: Database,
+        plan: MigrationPlan,
+        settled: Mapping[str, datetime] | None = None,
+        *,
+        tenant: str = "",
     ) -> Backup | None:
-        """Make what restores the database; None where its down scripts do. Removes old ``settled`` backups.
+        """Make what restores the database; None where its down scripts do. Then old ``settled`` backups go, too.
 
-        Raises NotTakenBack for a plan that nothing would bring back.
+        ``tenant``: whose rows alone may be in it (``backup.tenants``); empty where several share it. Raises
+        NotTakenBack for a plan that nothing would bring back, BackupRefused.
         """
         if self.store is None:
             _check_reversible(plan)
             return None
-        planned = await plan_backup(database, plan)
+        planned = await plan_backup(database, plan, tenant=tenant)
         if planned.strategy == "down_script":
             return None
         await prune_backups(
@@ -62,35 +70,41 @@ class Protection:
         return _as_json(await make_backup(database, planned, self.store), None)
 
     async def mark(self, database: Database, backup: Backup | None) -> Backup | None:
-        """Note that the migration is done: what is written from now on is no part of it."""
-        if backup is None or self.store is None or backup["mark"] is not None:
+        """Note that the scripts have just ended: what is written from now on is no part of the migration."""
+        if backup is None or self.store is None:
             return backup
         record = msgspec.convert(backup["record"], BackupRecord)
         return _as_json(record, await mark_point(database, record, self.store))
 
-    async def restore(self, database: Database, run: DatabaseRun, *, accepts_loss: bool) -> bool:
+    async def restore(self, database: Database, run: DatabaseRun, writes: WrittenSince) -> bool:
         """Restore the backup of ``run``, verified; False where it has none, and its down scripts are to run.
 
-        Raises RowsWouldBeLost, NotTakenBack.
+        What ``writes`` accepts to lose is told first. Raises RowsWouldBeLost, NotTakenBack.
         """
         if run.backup is None:
             return False
-        if self.store is None:
-            raise NotTakenBack("there is a backup, and this worker knows no snapshot store")
-        record = msgspec.convert(run.backup["record"], BackupRecord)
-        mark = msgspec.convert(run.backup["mark"], BackupMark | None)
-        report = await restore_backup(
-            database, record, self.store, mark=mark, lose_writes_approved_by=NOBODY if accepts_loss else ""
-        )
+        report = await self._restored(database, run)
+        lost = [f"{one.table}: {one.what}" for one in report.losses]
+        if report.outcome == "refused" and writes.accepted_by:
+            await writes.tell(lost)
+            report = await self._restored(database, run, writes.accepted_by)
         if report.outcome == "refused":
-            named = ", ".join(f"{one.table}: {one.what}" for one in report.losses[:SHOWN])
             raise RowsWouldBeLost(
-                f"{run.target} keeps version {run.to_version}: its backup lacks what was written since ({named})",
+                f"{run.target} keeps version {run.to_version}: its backup lacks what was written since"
+                f" ({losses.named(lost)})",
                 next_step="keep it, or take it back with `adx migrate rollback --lose-data`",
             )
         if report.outcome != "restored":
             raise NotTakenBack(f"{run.target} differs from its backup: {'; '.join(report.differences[:SHOWN])}")
         return True
+
+    async def _restored(self, database: Database, run: DatabaseRun, accepted_by: str = "") -> RestoreReport:
+        if self.store is None:
+            raise NotTakenBack("there is a backup, and this worker knows no snapshot store")
+        kept = run.backup or {}
+        record = msgspec.convert(kept["record"], BackupRecord)
+        mark = msgspec.convert(kept["mark"], BackupMark | None)
+        return await restore_backup(database, record, self.store, mark=mark, lose_writes_approved_by=accepted_by)
 
 
 def _check_reversible(plan: MigrationPlan) -> None:

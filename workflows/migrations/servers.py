@@ -14,10 +14,13 @@ from pathlib import Path
 
 from policies.migrations.spec import Engine
 from policies.migrations.targets import MigrationTarget
-from workflows.clients.databases import DatabaseAddress, open_database
+from workflows.clients.databases import Database, DatabaseAddress, open_database
+from workflows.clients.databases.errors import StatementRefused
 from workflows.migrations.errors import ServerUnknown, TargetMissing
 
 AT_ONCE = 8
+# PostgreSQL has no IF NOT EXISTS for databases. 42P04: it is there; 23505: another session makes it at this moment.
+MADE_BY_ANOTHER = ("42P04", "23505")
 
 
 @dataclass(frozen=True)
@@ -78,9 +81,21 @@ async def provide_databases(server: Server, targets: Collection[MigrationTarget]
                     f"there is no database {name} on {server.name}, and a version was delivered to it",
                     next_step="look who dropped it; restore it from a backup before anything is delivered",
                 )
-            options = "" if is_postgresql else " CHARACTER SET utf8mb4"
-            await admin.execute_query(f"CREATE DATABASE {_quoted(name, engine=server.address.engine)}{options}")
+            await make_database(admin, name, server.address.engine)
     return frozenset(missing)
+
+
+async def make_database(admin: Database, name: str, engine: Engine) -> None:
+    """Make a database; one that another session has made meanwhile is as good."""
+    quoted = _quoted(name, engine=engine)
+    if engine == "mysql":
+        await admin.execute_query(f"CREATE DATABASE IF NOT EXISTS {quoted} CHARACTER SET utf8mb4")
+        return
+    try:
+        await admin.execute_query(f"CREATE DATABASE {quoted}")
+    except StatementRefused as error:
+        if error.code not in MADE_BY_ANOTHER:
+            raise
 
 
 def _quoted(name: str, *, engine: Engine) -> str:

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import msgspec
 
+from policies.migrations.batches import as_numbered
 from policies.migrations.model import Script
 from policies.migrations.safety.postgresql import Violation
 from policies.migrations.statements import without_comments
@@ -56,7 +57,7 @@ def _checked(scripts: Sequence[Script], version: str, *, is_transaction: bool) -
         (folder / "empty.toml").touch()
         files = {f"{number}.sql": script for number, script in enumerate(scripts)}
         for file, script in files.items():
-            (folder / file).write_text(without_comments(script.text, "postgresql"), encoding="utf-8")
+            (folder / file).write_text(_shown(script), encoding="utf-8")
         options = ["--config", "empty.toml", "--reporter", "json", "--pg-version", version]
         options += ["--assume-in-transaction"] if is_transaction else []
         reported = _run([_program(), *options, *files], folder)
@@ -65,6 +66,12 @@ def _checked(scripts: Sequence[Script], version: str, *, is_transaction: bool) -
         violation = Violation(rule=one.rule_name, line=one.line + 1, message=one.message, help=one.help or "")
         found[files[Path(one.file).name].file].append(violation)
     return {file: tuple(violations) for file, violations in found.items()}
+
+
+def _shown(script: Script) -> str:
+    """The script without comments; bounds of batches as parameters, which every parser of PostgreSQL knows."""
+    text = without_comments(script.text, "postgresql")
+    return as_numbered(text, "postgresql") if script.header.batch else text
 
 
 def _run(command: list[str], folder: Path) -> list[_Reported]:

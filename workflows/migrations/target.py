@@ -10,19 +10,19 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
-
-import msgspec
 
 from policies.errors import AdxError
 from policies.migrations.catalog import Catalog, compare, is_same, lines
-from policies.migrations.history import SchemaVersion, plan_migration
-from policies.migrations.model import MigrationPlan, ScriptSet
+from policies.migrations.history import AppliedMigration, SchemaVersion, goes_back_from_half, plan_migration
+from policies.migrations.model import Direction, MigrationPlan, ScriptSet
 from policies.migrations.targets import MigrationTarget
 from workflows.clients.databases import Database, record
 from workflows.clients.databases.errors import MigrationLocked, OutcomeUnknown
 from workflows.clients.databases.interface_types import StepDone
 from workflows.errors import AdxConnectionError
+from workflows.guarded import finish_despite_cancellation
 from workflows.ledger import Ledger
 from workflows.ledger import migrations_claims as claims
 from workflows.ledger import migrations_targets as rows
@@ -32,19 +32,19 @@ from workflows.ledger.migrations_targets import DatabaseRun, RunStatus, TargetSt
 from workflows.migrations import losses
 from workflows.migrations.errors import NotTakenBack, RowsWouldBeLost, TargetAhead, TargetMissing
 from workflows.migrations.models import TargetResult
-from workflows.migrations.outcomes import as_body, baseline, result_of, to_its_end
+from workflows.migrations.outcomes import as_body, result_of
 from workflows.migrations.protection import Protection
 from workflows.migrations.servers import quoted_schema
+from workflows.migrations.written import WrittenSince
 
 DIFFERENCES_SHOWN = 6
 # What says nothing about the database: asked again, by whoever comes next.
 RETRIED = (AdxConnectionError, OutcomeUnknown, MigrationLocked)
-NOT_KNOWN = {"*": losses.UNKNOWN}
 
 
 @dataclass(frozen=True)
 class TargetMigration:
-    """One attempt at one database. ``tell`` takes a line for a person."""
+    """One attempt at one database. ``tell`` takes a line for a person; ``accepted_by`` accepts that rows are lost."""
 
     ledger: Ledger
     claim: TargetClaim
@@ -54,7 +54,11 @@ class TargetMigration:
     protection: Protection
     tell: Callable[[str], None]
     is_cancel_wanted: Callable[[], bool] = lambda: False
-    accepts_loss: bool = False
+    accepted_by: str = ""
+
+    @property
+    def _writes(self) -> WrittenSince:
+        return WrittenSince(self.ledger, self.claim, self.target, self.database, self.accepted_by)
 
     async def deliver(self) -> TargetResult:
         """All of it: the database ends with its version, or as it was. Raises RETRIED, and when the attempt is over."""
@@ -77,8 +81,8 @@ class TargetMigration:
 
     async def _executed(self, plan: MigrationPlan, run: DatabaseRun) -> TargetResult:
         try:
-            done = await self.execute(plan)
-            return await self.settle(run, is_witnessed=done > 0)
+            await self.execute(plan)
+            return await self.settle(run)
         except (*RETRIED, StaleFencingToken):
             raise
         except asyncio.CancelledError:
@@ -89,7 +93,7 @@ class TargetMigration:
             return await self._failed(run, str(error))
 
     async def _failed(self, run: DatabaseRun, why: str) -> TargetResult:
-        return await to_its_end(self.take_back(run, why, is_undo=False))
+        return await finish_despite_cancellation(self.take_back(run, why, is_undo=False))
 
     async def confirm(self) -> TargetResult:
         """The database has its version already: the ledger is told, and what it holds where nobody knew."""
@@ -113,8 +117,7 @@ class TargetMigration:
         """
         await self._provide_schema()
         plan = self._plan(await self.database.get_schema_version())
-        if plan.direction == "down" and plan.migrations and not self.accepts_loss:
-            self._check_lost(await self._lost(plan.to_version), plan.from_version)
+        await self._writes.check_way_down(plan)
         return plan
 
     async def protect(self, plan: MigrationPlan) -> DatabaseRun:
@@ -123,50 +126,61 @@ class TargetMigration:
         if known is not None:
             return known
         await self._check_claim()
+        await self._writes.tell_way_down(plan)
         catalog = await self.database.catalog()
         settled = await rows.settled_backups(self.ledger, self.target.id)
-        backup = await self.protection.make(self.database, plan, settled)
+        tenant = self.target.tenants[0] if len(self.target.tenants) == 1 else ""
+        backup = await self.protection.make(self.database, plan, settled, tenant=tenant)
         versions = (plan.from_version, self.target.to_version)
         return await rows.begin(
-            self.ledger, self.claim, self.target.id, versions, catalog=as_body(catalog), backup=backup
+            self.ledger,
+            self.claim,
+            self.target.id,
+            versions,
+            catalog=as_body(catalog),
+            written=losses.NOT_SEEN,
+            backup=backup,
         )
 
     async def execute(self, plan: MigrationPlan) -> int:
-        """Run the scripts of ``plan`` that are left; how many that were."""
-        for number, migration in enumerate(plan.migrations, start=1):
-            await self._check_claim()
+        """Run the scripts of ``plan`` that are left; how many that were.
 
-            def observe(done: StepDone, number: int = number) -> None:
-                where = f"{done.migration} {done.direction}, statement {done.step} of {done.steps}"
-                self.tell(f"{self.target.id}: {where} (script {number} of {len(plan.migrations)})")
-
-            await self.database.apply_migration(migration, plan.direction, observe)
-        return len(plan.migrations)
-
-    async def settle(self, run: DatabaseRun, *, is_witnessed: bool) -> TargetResult:
-        """Compare what is there with what was asked for, and write it. Raises NotTakenBack for what is not.
-
-        ``is_witnessed``: this attempt has seen the last script end, so that nobody can have written in between.
+        Where they end, well or not, what stands there is written down at once: what differs later, others wrote.
+        Only of an attempt that ran them all: between two, others may have written, and nobody can tell.
         """
+        run = await rows.find_run(self.ledger, self.claim.operation_id, self.target.id)
+        found = await self.database.get_schema_version()
+        is_whole = run is not None and found.unfinished is None and found.version == run.from_version
+        if run is None or not is_whole or not plan.migrations:
+            return await self._run_scripts(plan)
+        try:
+            done = await self._run_scripts(plan)
+        except (*RETRIED, StaleFencingToken):
+            raise
+        except (AdxError, asyncio.CancelledError) as error:
+            if isinstance(error, AdxError) or self.is_cancel_wanted():
+                with suppress(AdxError):  # why the scripts failed is what is told; without a mark nothing is lost
+                    await finish_despite_cancellation(self._witness(run))
+            raise
+        await finish_despite_cancellation(self._witness(run))
+        return done
+
+    async def settle(self, run: DatabaseRun) -> TargetResult:
+        """Compare what is there with what was asked for, and write it. Raises TargetAhead for what is not."""
         found = await self.database.get_schema_version()
         if found.version != self.target.to_version or found.unfinished is not None:
-            raise TargetAhead(f"{self.target.id} has version {found.version} after all scripts have run")
-        catalog = await self.database.catalog()
-        before = await self._catalog(run.catalog_before)
-        written = await losses.written(self.database, before, catalog) if is_witnessed else NOT_KNOWN
-        marked = msgspec.structs.replace(run, backup=await self.protection.mark(self.database, run.backup))
-        await self._finish(("delivered", "applied"), found.version, catalog=catalog, written=written, run=marked)
+            raise TargetAhead(f"{run.target} has version {found.version} after all scripts have run")
+        await self._finish(("delivered", "applied"), found.version, catalog=await self.database.catalog())
         return self._result("delivered", found.version)
 
     async def take_back(self, run: DatabaseRun, why: str, *, is_undo: bool) -> TargetResult:
         """Bring the database to what it was before ``run``. ``is_undo``: that had ended, others may have written."""
         try:
-            if not is_undo:
-                run = msgspec.structs.replace(run, backup=await self.protection.mark(self.database, run.backup))
-            elif not self.accepts_loss and run.backup is None and run.from_version < run.to_version:
-                self._check_lost(await self._lost(run.from_version), run.to_version)
+            run = await rows.find_run(self.ledger, run.operation_id, run.target) or run
+            await self._check_claim()
+            await self._writes.check_run(run, is_undo=is_undo)
             await self._back(run)
-            left = compare(await self._catalog(run.catalog_before), catalog := await self.database.catalog())
+            left = compare(await self._writes.catalog(run.catalog_before), catalog := await self.database.catalog())
             if not is_same(left):
                 told = "; ".join(line.strip() for line in lines(left)[:DIFFERENCES_SHOWN])
                 raise NotTakenBack(f"{self.target.id} is not what it was: {told}")
@@ -182,11 +196,6 @@ class TargetMigration:
         ends: tuple[RunStatus, TargetStatus] = ("undone" if is_undo else "restored", "restored")
         await self._finish(ends, run.from_version, reason=why, catalog=catalog, run=run)
         return self._result("restored", run.from_version, why)
-
-    async def differences(self, digest: str) -> tuple[str, ...]:
-        """How the schema differs from what was recorded when it got its version (``validate_schema``), a line each."""
-        found = compare(await self._catalog(digest), await self.database.catalog())
-        return lines(tuple(one for one in found if not one.is_order_only))
 
     def _plan(self, found: SchemaVersion) -> MigrationPlan:
         declared = max(self.target.from_version, self.target.to_version)
@@ -211,62 +220,54 @@ class TargetMigration:
             )
         await self.database.execute_query(f"CREATE SCHEMA IF NOT EXISTS {quoted_schema(self.target.schema)}")
 
+    async def _run_scripts(self, plan: MigrationPlan) -> int:
+        for number, migration in enumerate(plan.migrations, start=1):
+            await self._check_claim()
+
+            def observe(done: StepDone, number: int = number) -> None:
+                where = f"{done.migration} {done.direction}, statement {done.step} of {done.steps}"
+                where += f", {done.batches}" if done.batches is not None else ""
+                self.tell(f"{self.target.id}: {where} (script {number} of {len(plan.migrations)})")
+
+            await self.database.apply_migration(migration, plan.direction, observe)
+        return len(plan.migrations)
+
+    async def _witness(self, run: DatabaseRun) -> None:
+        written, backup = await self._writes.seen(run), await self.protection.mark(self.database, run.backup)
+        await rows.witness(self.ledger, self.claim, self.target.id, written=written, backup=backup)
+
     async def _back(self, run: DatabaseRun) -> None:
-        await self._check_claim()
-        if await self.protection.restore(self.database, run, accepts_loss=self.accepts_loss):
+        if await self.protection.restore(self.database, run, self._writes):
             return
         found = await self.database.get_schema_version()
         if found.unfinished is not None:
-            await self._forget(found)
+            await self._forget(found.unfinished)
             found = await self.database.get_schema_version()
-        await self.execute(plan_migration(self.scripts, found, run.from_version))
+        await self._run_scripts(plan_migration(self.scripts, found, run.from_version))
 
-    async def _forget(self, found: SchemaVersion) -> None:
-        """Take out the record of a script that was begun and of which nothing was done."""
-        assert found.unfinished is not None  # noqa: S101 - the caller has looked
-        version, state = found.unfinished.version, found.unfinished.state
+    async def _forget(self, unfinished: AppliedMigration) -> None:
+        """Take out the record of a script that was begun and of which nothing was done.
+
+        What whole batches did is left to the down script.
+        """
+        version = unfinished.version
+        direction: Direction = "up" if unfinished.state == "applying" else "down"
         session = await self.database.locked()
-        steps = await record.steps(session, version, "up" if state == "applying" else "down")
-        now = (await session.catalog()).digest()
-        if any(step.is_done or step.catalog_before != now for step in steps.values()):
-            done = sum(step.is_done for step in steps.values())
+        if not await record.did_nothing(session, version, direction):
+            if any(goes_back_from_half(one, unfinished) for one in self.scripts.migrations):
+                return
+            done = sum(step.is_done for step in (await record.steps(session, version, direction)).values())
             raise NotTakenBack(
                 f"version {version} of {self.target.id} is half done: {done} statement(s), which cannot be undone",
                 next_step="take away what stops it, then run `adx migrate run`: it goes on where it failed",
             )
-        await session.begin()
-        await session.execute("DELETE FROM adx_migration_steps WHERE version = %s", (version,))
-        gone = "DELETE FROM adx_migrations WHERE version = %s AND state = 'applying'"
-        back = "UPDATE adx_migrations SET state = 'applied' WHERE version = %s AND state = 'reverting'"
-        await session.execute(gone if state == "applying" else back, (version,))
-        await session.commit()
-
-    async def _lost(self, version: int) -> tuple[str, ...]:
-        """What was written since to whatever the versions above ``version`` brought."""
-        since = baseline(await rows.delivered_runs(self.ledger, self.target.id), version)
-        if since is None:
-            return (losses.UNKNOWN,)
-        known, digest = since
-        return await losses.lost(self.database, known, await self._catalog(digest), await self.database.catalog())
-
-    def _check_lost(self, lost: tuple[str, ...], version: int) -> None:
-        if lost:
-            named = ", ".join(lost[:DIFFERENCES_SHOWN])
-            raise RowsWouldBeLost(
-                f"{self.target.id} keeps version {version}: going back would lose what was written since ({named})",
-                next_step="keep it, or take it back with `adx migrate rollback --lose-data`",
-            )
+        async with self.database.begin_transaction() as transaction:
+            await record.forget(transaction, version, direction)
 
     async def _kept(self, why: str, run: DatabaseRun | None = None) -> TargetResult:
         found = await self.database.get_schema_version()
         await self._finish(("kept", "kept"), found.version, reason=why, run=run)
         return self._result("kept", found.version, why)
-
-    async def _catalog(self, digest: str | None) -> Catalog:
-        body = await rows.catalog_body(self.ledger, digest or "")
-        if body is None:
-            raise NotTakenBack(f"the ledger does not know what {self.target.id} held before")
-        return msgspec.convert(body, Catalog)
 
     async def _check_claim(self) -> None:
         await claims.check(self.ledger, self.claim, [self.target.id])
@@ -278,10 +279,8 @@ class TargetMigration:
         *,
         reason: str = "",
         catalog: Catalog | None = None,
-        written: dict[str, str] | None = None,
         run: DatabaseRun | None = None,
     ) -> None:
-        body = as_body(catalog) if catalog is not None else None
         await rows.finish(
             self.ledger,
             self.claim,
@@ -289,10 +288,8 @@ class TargetMigration:
             ends,
             version=version,
             operation_id=run.operation_id if run is not None else "",
-            backup=run.backup if run is not None else None,
             reason=reason,
-            catalog=body,
-            written=written,
+            catalog=as_body(catalog) if catalog is not None else None,
         )
 
     def _result(self, outcome: str, version: int, why: str = "") -> TargetResult:

@@ -31,6 +31,7 @@ from workflows.migrations.preparing import PrepareActivities
 from workflows.models import StepProgress
 
 STEPS = ("validate", "protect", "execute", "verify")
+TAKEN_OVER = "StaleFencingToken"
 RESTORE_ROUNDS = 3
 PAUSE_BETWEEN_ROUNDS_SECONDS = 30
 
@@ -46,7 +47,6 @@ class DatabaseMigrationWorkflow:
         self._lease = MigrationLease(request.wanted.environment, workflow.info().workflow_id)
         self._targets = self._target = ""
         self._plan: TargetPlanned | None = None
-        self._is_witnessed = False
         self._status = DatabaseMigrationStatus(
             operation_id=self._lease.operation_id,
             environment=self._lease.environment,
@@ -82,10 +82,10 @@ class DatabaseMigrationWorkflow:
             raise NothingToChange("there is no such database")
         self._targets, self._target = prepared.targets, prepared.chosen[0]
         self._status.target = self._target
-        self._plan = await self._call.read(TargetActivities.plan_target, self._about())
+        self._plan = await self._call.apply(TargetActivities.plan_target, self._about())
         self._status.version = self._plan.from_version
         if not self._plan.migrations:
-            await self._call.read(TargetActivities.verify_target, self._about())
+            await self._call.apply(TargetActivities.verify_target, self._about())
             raise NothingToChange(f"it has version {self._plan.to_version}")
         names = ", ".join(one.partition("/")[2] for one in self._plan.migrations)
         return f"{self._plan.from_version} → {self._plan.to_version}: {names}"
@@ -94,22 +94,25 @@ class DatabaseMigrationWorkflow:
         return await self._call.apply(TargetActivities.protect_target, self._about())
 
     async def _execute(self) -> str:
-        done = await self._call.apply(TargetActivities.execute_target, self._about())
-        self._is_witnessed = done > 0
-        return f"{done} script(s)"
+        return f"{await self._call.apply(TargetActivities.execute_target, self._about())} script(s)"
 
     async def _verify(self) -> str:
         result = await self._call.apply(TargetActivities.verify_target, self._about())
         self._status.version = result.version
         return f"version {result.version}"
 
-    async def _restore(self, failure: Failure) -> TargetResult:
-        """Start the restore as a child that outlives us, and await it whatever happens to us."""
+    async def _restore(self, failure: Failure) -> TargetResult | None:
+        """Start the restore as a child that outlives us, and await it whatever happens to us.
+
+        Not where another attempt has taken over: it would take the database from whoever is in charge now.
+        """
+        if _is_taken_over(failure):
+            return None
         why = "cancelled" if failure.is_cancelled else failure.message
         request = DatabaseRestoreInput(self._about(why), self._request.timeouts)
         return await outliving(DatabaseRestoreWorkflow.run, request, f"{self._lease.operation_id}-restore")
 
-    async def _not_delivered(self, outcome: GuardedOutcome[TargetResult]) -> DatabaseMigrationStatus:
+    async def _not_delivered(self, outcome: GuardedOutcome[TargetResult | None]) -> DatabaseMigrationStatus:
         failure, restored = outcome.failure, outcome.restored
         assert failure is not None  # noqa: S101 - only called for a failure
         self._status.failure = failure.message
@@ -118,13 +121,13 @@ class DatabaseMigrationWorkflow:
             self._status.failure = restored.why or failure.message
             is_cancelled = failure.is_cancelled and restored.outcome == "restored"
             return self._ended("cancelled" if is_cancelled else restored.outcome)
-        if self._target:
+        if self._target and not _is_taken_over(failure):
             await finish_despite_cancellation(self._tell_refused(failure.message))
         return self._ended("cancelled" if failure.is_cancelled else "refused")
 
     async def _tell_refused(self, why: str) -> None:
         try:
-            await self._call.read(TargetActivities.refuse_target, self._about(why))
+            await self._call.apply(TargetActivities.refuse_target, self._about(why))
         except ActivityError as error:  # the outcome says it all the same
             workflow.logger.warning("not recorded: %s", failure_of("refuse", error).message)
 
@@ -135,7 +138,7 @@ class DatabaseMigrationWorkflow:
             self._target,
             accepts_loss=self._request.wanted.accepts_loss,
             reason=reason,
-            is_witnessed=self._is_witnessed,
+            accepted_by=self._request.wanted.requested_by,
         )
 
     def _ended(self, outcome: str) -> DatabaseMigrationStatus:
@@ -143,9 +146,17 @@ class DatabaseMigrationWorkflow:
         return self._status
 
 
+def _is_taken_over(failure: Failure) -> bool:
+    """Whether another attempt is in charge of the database now, which says what becomes of it."""
+    return failure.error_type == TAKEN_OVER and workflow.patched("no-restore-when-taken-over")
+
+
 @workflow.defn
 class DatabaseRestoreWorkflow:
-    """Brings one database back; tried in rounds, since a server may be away for a while. Never raises."""
+    """Brings one database back; tried in rounds, since a server may be away for a while. Never raises.
+
+    Where another attempt takes over meanwhile it is that one's.
+    """
 
     @workflow.run
     async def run(self, request: DatabaseRestoreInput) -> TargetResult:
@@ -155,7 +166,10 @@ class DatabaseRestoreWorkflow:
             try:
                 return await call.apply(TargetActivities.restore_target, request.about)
             except ActivityError as error:
-                why = failure_of("restore", error).message
+                failure = failure_of("restore", error)
+                why = failure.message
+                if _is_taken_over(failure):
+                    break
             if number < RESTORE_ROUNDS:
                 await workflow.sleep(PAUSE_BETWEEN_ROUNDS_SECONDS)
         return TargetResult(request.about.target, "needs-operator", 0, f"{request.about.reason}; not taken back: {why}")

@@ -47,7 +47,7 @@ def _check(
 _CONTRACT = "do it in a contract script, once no delivered service uses it (phase=contract, requires=N)"
 _RENAME = "add the new one, write both, backfill, switch the readers, drop the old one in a contract script"
 _NOT_VALID = "add it NOT VALID, then VALIDATE CONSTRAINT in the next script"
-_BATCHES = "write it in batches by key ranges in a backfill script, outside the script that changes the schema"
+_BATCHES = "give it to a backfill script of its own that writes in batches (`-- adx: batch=table.key`)"
 _COPY = "say ALGORITHM=INSTANT or ALGORITHM=INPLACE, LOCK=NONE, and the server refuses rather than copies"
 
 CHECKS: Mapping[str, SafetyCheck] = dict(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 from datetime import date, timedelta
 
@@ -10,6 +11,7 @@ import msgspec
 from policies.checkov.catalogue import SEVERITIES
 from policies.checkov.findings import Severity
 from policies.checkov.policy_rules import MAX_WAIVER_DAYS
+from policies.migrations.batches import batch_key
 from policies.migrations.model import MigrationPlan, SafetyCheck
 from policies.migrations.safety.catalogue import CHECKS
 from policies.migrations.safety.findings import SafetyFinding, ScriptWaiver, Statistics, TableAtStake
@@ -18,6 +20,7 @@ BLOCK_FROM: Severity = "high"
 FEW_ROWS = 10_000
 WRITE_BYTES_PER_SECOND = 50_000_000
 READ_BYTES_PER_SECOND = 200_000_000
+_NO_SIZES = Statistics()
 
 
 def judge(
@@ -53,7 +56,25 @@ def estimated_seconds(findings: Sequence[SafetyFinding]) -> float | None:
     return seconds
 
 
-def with_checks(plan: MigrationPlan, findings: Sequence[SafetyFinding]) -> MigrationPlan:
+def batched_seconds(plan: MigrationPlan, statistics: Statistics) -> float | None:
+    """How long the scripts that run in batches take, pauses included; None where a size is not known."""
+    seconds = 0.0
+    scripts = (one.script(plan.direction) for one in plan.migrations)
+    for header in (script.header for script in scripts if script is not None):
+        key = batch_key(header)
+        if key is None:
+            continue
+        table = statistics.tables.get(key.table)
+        if table is None or table.rows is None or table.bytes is None:
+            return None
+        batches = math.ceil(table.rows / header.batch_rows)
+        seconds += table.bytes / WRITE_BYTES_PER_SECOND + batches * header.pause_ms / 1000
+    return seconds
+
+
+def with_checks(
+    plan: MigrationPlan, findings: Sequence[SafetyFinding], statistics: Statistics = _NO_SIZES
+) -> MigrationPlan:
     """The plan with the sums of its findings and, where sizes are known, how long it takes."""
     files = [script.file for one in plan.migrations if (script := one.script(plan.direction)) is not None]
     checks = tuple(
@@ -64,7 +85,8 @@ def with_checks(plan: MigrationPlan, findings: Sequence[SafetyFinding]) -> Migra
         )
         for file in files
     )
-    seconds = estimated_seconds(findings)
+    parts = (estimated_seconds(findings), batched_seconds(plan, statistics))
+    seconds = None if None in parts else sum(one for one in parts if one is not None)
     return msgspec.structs.replace(plan, safety_checks=checks, estimated_duration_seconds=seconds)
 
 

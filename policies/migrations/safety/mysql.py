@@ -15,6 +15,7 @@ from policies.migrations.safety.catalogue import CHECKS, NOT_UNDERSTOOD
 from policies.migrations.safety.findings import Effect, SafetyFinding
 from policies.migrations.safety.mysql_types import ColumnTypes, is_narrower
 from policies.migrations.safety.postgresql import as_tables, shown
+from policies.migrations.statements import actions, names
 
 _ROUTINES = frozenset({"TRIGGER", "PROCEDURE", "FUNCTION", "EVENT"})
 _EXCLUSIVE = ("exclusive metadata lock", "reads and writes for a moment")
@@ -101,9 +102,10 @@ def _by_words(words: tuple[str, ...]) -> Iterator[tuple[str, Effect, str]]:
     """What sqlglot takes for a mere command and is known by its first words; anything else is not understood."""
     nothing = Effect(lock="", blocks="", tables=())
     if words[:2] == ("RENAME", "TABLE"):
-        yield "mysql.renamed-table", Effect(lock=_EXCLUSIVE[0], blocks=_EXCLUSIVE[1], tables=(_name(words[2]),)), ""
-    elif words[:2] == ("ALTER", "TABLE") and words[3:5] == ("CONVERT", "TO"):
-        copied = Effect(lock=_COPY[0], blocks=_COPY[1], tables=(_name(words[2]),), rewrites=True)
+        renamed = names(words[2:], "mysql")[:1]
+        yield "mysql.renamed-table", Effect(lock=_EXCLUSIVE[0], blocks=_EXCLUSIVE[1], tables=renamed), ""
+    elif words[:2] == ("ALTER", "TABLE") and actions(words, "mysql")[0][:2] == ("CONVERT", "TO"):
+        copied = Effect(lock=_COPY[0], blocks=_COPY[1], tables=names(words[2:], "mysql")[:1], rewrites=True)
         yield "mysql.copying-alter", copied, "another character set"
     elif (words[0] in ("CREATE", "DROP") and not _ROUTINES.isdisjoint(words[1:12])) or words[0] in _QUIET:
         return
@@ -188,8 +190,4 @@ def _tables(tree: Any) -> tuple[str, ...]:
 
 
 def _tables_of_index(words: tuple[str, ...]) -> tuple[str, ...]:
-    return (_name(words[words.index("ON") + 1]),) if "ON" in words else ()
-
-
-def _name(word: str) -> str:
-    return word[1:-1] if word.startswith("`") else word.lower()
+    return names(words[words.index("ON") + 1 :], "mysql")[:1] if "ON" in words else ()

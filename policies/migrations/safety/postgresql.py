@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from policies.migrations.model import Direction, Script, Statement
 from policies.migrations.safety.catalogue import CHECKS, DONE_BY_ADX, NOT_UNDERSTOOD, OTHER_SEVERITY
 from policies.migrations.safety.findings import Effect, SafetyFinding, TableAtStake
+from policies.migrations.statements import actions, names
 from policies.spec import Spec
 
 _ALL = "reads and writes"
@@ -20,7 +21,6 @@ _SHARE = ("SHARE", _WRITES)
 _SHARE_ROW = ("SHARE ROW EXCLUSIVE", _WRITES)
 _SHARE_UPDATE = ("SHARE UPDATE EXCLUSIVE", _NOTHING)
 _ROW = ("ROW EXCLUSIVE", "nothing but other writers of the same rows")
-_SKIPPED = frozenset({"IF", "NOT", "EXISTS", "ONLY", "CONCURRENTLY", "TABLE", "UNIQUE", "INDEX", "INTO", "FROM"})
 SHOWN_CHARACTERS = 100
 
 
@@ -68,14 +68,8 @@ def effect_of(statement: Statement) -> Effect:
     if words[:2] == ("CREATE", "TRIGGER"):
         return Effect(lock=_SHARE_ROW[0], blocks=_SHARE_ROW[1], tables=_tables_after(words, "ON"))
     if words[:1] in (("UPDATE",), ("DELETE",), ("INSERT",)):
-        return Effect(lock=_ROW[0], blocks=_ROW[1], tables=_names(words[1:4])[:1])
+        return Effect(lock=_ROW[0], blocks=_ROW[1], tables=_names(words[1:])[:1])
     return Effect(lock="", blocks="", tables=())
-
-
-def created_tables(statements: Sequence[Statement]) -> frozenset[str]:
-    """Tables that the statements make: nobody uses them yet."""
-    made = (one.words for one in statements if one.begins("CREATE", "TABLE"))
-    return frozenset(name for words in made for name in _names(words[2:])[:1])
 
 
 def statement_at(script: Script, line: int) -> Statement:
@@ -85,8 +79,8 @@ def statement_at(script: Script, line: int) -> Statement:
 
 
 def _alter(words: tuple[str, ...]) -> Effect:
-    tables = _names(words[2:7])[:1]
-    effects = [_action(action) for action in _actions(words)]
+    tables = _names(words[2:])[:1]
+    effects = [_action(action) for action in actions(words, "postgresql")]
     order = (_SHARE_UPDATE, _SHARE_ROW, _EXCLUSIVE)
     lock = max((effect[0] for effect in effects), key=order.index, default=_EXCLUSIVE)
     referenced = _tables_after(words, "REFERENCES")
@@ -121,31 +115,6 @@ def _action(action: tuple[str, ...]) -> tuple[tuple[str, str], bool, bool]:
     if action[:2] in (("SET", "LOGGED"), ("SET", "UNLOGGED"), ("SET", "TABLESPACE")):
         return _EXCLUSIVE, True, True
     return _EXCLUSIVE, False, False
-
-
-def _actions(words: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
-    """The actions of ALTER TABLE, cut at the commas between them, without the table's name."""
-    depth = 0
-    part: list[str] = []
-    rest = _after_name(words[2:])
-    for word in rest:
-        depth += (word == "(") - (word == ")")
-        if word == "," and depth == 0:
-            yield tuple(part)
-            part = []
-        else:
-            part.append(word)
-    yield tuple(part)
-
-
-def _after_name(words: tuple[str, ...]) -> tuple[str, ...]:
-    position = 0
-    while position < len(words) and words[position] in _SKIPPED:
-        position += 1
-    position += 1
-    while position + 1 < len(words) and words[position] == ".":
-        position += 2
-    return words[position:]
 
 
 def _own_check(statement: Statement) -> str | None:
@@ -207,24 +176,8 @@ def as_tables(names: Sequence[str]) -> tuple[TableAtStake, ...]:
 
 def _tables_after(words: tuple[str, ...], keyword: str) -> tuple[str, ...]:
     places = [index for index, word in enumerate(words) if word == keyword]
-    return tuple(name for place in places for name in _names(words[place + 1 : place + 5])[:1])
+    return tuple(name for place in places for name in _names(words[place + 1 :])[:1])
 
 
 def _names(words: Sequence[str]) -> tuple[str, ...]:
-    """Names of tables at the beginning of ``words``, without schemas, as the catalog spells them."""
-    names: list[str] = []
-    expects = True
-    rest = [word for word in words if word not in _SKIPPED]
-    for index, word in enumerate(rest):
-        if expects and (word[0] in '"`' or word[0].isalpha() or word[0] == "_"):
-            follows = rest[index + 1] if index + 1 < len(rest) else ""
-            if follows != ".":
-                names.append(word[1:-1] if word[0] in '"`' else word.lower())
-                expects = False
-        elif word == ",":
-            expects = True
-        elif word != ".":
-            break
-        else:
-            expects = True
-    return tuple(names)
+    return names(words, "postgresql")

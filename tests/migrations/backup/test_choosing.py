@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 
 from policies.migrations.history import SchemaVersion, plan_migration
@@ -54,6 +55,13 @@ def test_what_leaves_every_row_as_it_is(statement: str) -> None:
         ("ALTER TABLE IF EXISTS t ALTER COLUMN a TYPE bigint", ("t",)),
         ("ALTER TABLE t RENAME TO u", ("t",)),
         ("ALTER TABLE t RENAME COLUMN a TO b", ("t",)),
+        ("ALTER TABLE t DROP key", ("t",)),
+        ("ALTER TABLE t DROP index", ("t",)),
+        ("ALTER TABLE IF EXISTS ONLY s.t DROP IF EXISTS key", ("t",)),
+        ("ALTER TABLE t * DROP a", ("t",)),
+        ("UPDATE ignore SET a = 1", ("ignore",)),
+        ("TRUNCATE ONLY a, ONLY s.b", ("a", "b")),
+        ("DROP TABLE t; CREATE TABLE t (id integer)", ("t",)),
     ],
 )
 def test_the_tables_whose_rows_are_at_stake(statement: str, tables: tuple[str, ...]) -> None:
@@ -74,11 +82,80 @@ def test_the_tables_whose_rows_are_at_stake(statement: str, tables: tuple[str, .
         "DROP SCHEMA other CASCADE",
         "CREATE TABLE u AS SELECT purge()",
         "MERGE INTO t USING u ON t.a = u.a WHEN MATCHED THEN DELETE",
+        r'UPDATE U&"t\0061" SET a = 1',
+        r'DROP TABLE a, U&"t\0061"',
     ],
 )
 def test_what_may_touch_everything(statement: str) -> None:
-    """On no list, so nothing is said about it."""
+    """On no list, or of a name that is not read, so nothing is said about it."""
     assert stake_of("postgresql", (statement, "COMMENT ON TABLE t IS 'y'")).unknown
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "UPDATE a JOIN b ON a.id = b.id SET b.x = 1",
+        "UPDATE a, b SET b.x = 1 WHERE a.id = b.id",
+        "UPDATE LOW_PRIORITY a STRAIGHT_JOIN b SET b.x = 1",
+        "UPDATE a, (SELECT 1 AS x) q SET a.x = q.x",
+        "UPDATE a USE INDEX FOR ORDER BY (i), b SET b.x = 1",
+        "DELETE a, b FROM a JOIN b ON a.id = b.id",
+        "DELETE x FROM orders AS x",
+        "DELETE FROM a, b USING a JOIN b ON a.id = b.id",
+        "DELETE QUICK FROM a USING a, b WHERE a.id = b.id",
+        "TRUNCATE TABLE 12, t",
+        "ALTER TABLE a EXCHANGE PARTITION p WITH TABLE b",
+        "ALTER TABLE a ADD COLUMN IF NOT EXISTS (x integer, y integer)",
+        "CREATE TABLE IF NOT EXISTS 12 (id integer)",
+    ],
+)
+def test_what_may_write_more_tables_of_mysql_than_the_first(statement: str) -> None:
+    """The names may be aliases, too: a dump of everything."""
+    stake = stake_of("mysql", (statement, "ALTER TABLE t COMMENT 'y'"))
+    assert stake.unknown
+    assert choose(stake, FACTS).strategy == "dump"
+
+
+@pytest.mark.parametrize(
+    ("statement", "tables"),
+    [
+        ("UPDATE IGNORE `Or``ders` PARTITION (p0, p1) SET x = 1", ("Or`ders",)),
+        ("DELETE LOW_PRIORITY QUICK FROM shop.t WHERE id IN (SELECT a.id FROM a JOIN b USING (id))", ("t",)),
+        ("UPDATE T USE INDEX (i, k) SET a = 1, b = 2", ("t",)),
+        ("INSERT IGNORE INTO 1t VALUES (1), (2)", ("1t",)),
+        ("REPLACE DELAYED t VALUES (1)", ("t",)),
+        ("TRUNCATE 1t", ("1t",)),
+        ("ALTER TABLE t DROP KEY k, DROP PRIMARY KEY, DROP FOREIGN KEY f", ()),
+        ("ALTER TABLE t DROP `key`", ("t",)),
+        ("ALTER TABLE t ADD INDEX IF NOT EXISTS i (a)", ()),
+        ("CREATE OR REPLACE TABLE t (id integer)", ("t",)),
+    ],
+)
+def test_the_tables_whose_rows_are_at_stake_in_mysql(statement: str, tables: tuple[str, ...]) -> None:
+    """One table, however it is written; words without quotation marks are compared without case."""
+    stake = stake_of("mysql", (statement, "CREATE INDEX i ON t (a)"))
+    assert (stake.tables, stake.unknown) == (tables, "")
+
+
+@pytest.mark.parametrize(
+    ("statement", "tables", "perhaps_there"),
+    [
+        ("CREATE TABLE IF NOT EXISTS s.T (id integer); INSERT INTO t VALUES (1)", ("t",), (("t", ""),)),
+        ("CREATE TABLE IF NOT EXISTS t (id integer)", (), (("t", ""),)),
+        ("CREATE OR REPLACE TABLE t (id integer)", ("t",), (("t", ""),)),
+        ("ALTER TABLE t ADD COLUMN IF NOT EXISTS A numeric(8, 2), ADD b integer", (), (("t", "a"),)),
+    ],
+)
+@pytest.mark.parametrize("engine", ["postgresql", "mysql"])
+def test_what_is_made_only_where_it_is_missing_may_be_there(
+    engine: Engine, statement: str, tables: tuple[str, ...], perhaps_there: tuple[tuple[str, str], ...]
+) -> None:
+    """And is not new: what takes the plan back would drop rows that were there before."""
+    stake = stake_of(engine, (statement, "SELECT 1"))
+    assert (stake.perhaps_there, stake.created) == (perhaps_there, ())
+    assert set(tables) <= set(stake.tables)
+    found = msgspec.structs.replace(stake, unknown="", stepwise=(), there_already="t is there already")
+    assert choose(found, FACTS).strategy == "dump"
 
 
 def test_rows_of_a_table_that_the_plan_makes_are_not_at_stake() -> None:

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import msgspec
 import pytest
 
 from policies.migrations.catalog import compare, is_same
-from tests.migrations.backup.scenes import ADD, DROP, FILL, PLANS, migrated, orders, planned, prepared
+from tests.migrations.backup.scenes import ADD, DROP, FILL, ORDERS, PLANS, migrated, orders, planned, prepared
 from tests.migrations.scripts import scripts_of
 from workflows.clients.databases import Database, DatabaseAddress, open_database
 from workflows.migrations.backup import (
     BackupRefused,
     BackupUnusable,
-    KeptBackups,
     Strategy,
-    WritesWouldBeLost,
     make_backup,
     plan_backup,
     restore_backup,
@@ -206,18 +203,37 @@ async def test_an_empty_schema_is_backed_up_and_restored(
     assert (await database.get_schema_version()).version == 0
 
 
-async def test_the_guarded_change_gets_errors_where_a_report_says_no(
-    database: Database, address: DatabaseAddress, store: SnapshotStore
+@pytest.mark.parametrize(
+    ("pair", "what"),
+    [
+        ((ORDERS.replace("TABLE", "TABLE IF NOT EXISTS"), "DROP TABLE orders"), "orders"),
+        (
+            ("ALTER TABLE orders ADD COLUMN IF NOT EXISTS note varchar(20)", "ALTER TABLE orders DROP COLUMN note"),
+            "orders.note",
+        ),
+    ],
+)
+async def test_what_is_made_where_it_is_missing_and_is_there_comes_back_from_a_dump(
+    database: Database, address: DatabaseAddress, store: SnapshotStore, pair: tuple[str, str], what: str
 ) -> None:
-    """It keeps one value of JSON; the mark is found again by the backup's id."""
-    scripts = await prepared(database, address, FILL)
-    rows = await orders(database)
-    kept = KeptBackups(store)
-    backup = msgspec.json.decode(msgspec.json.encode(await kept.make(database, await planned(database, scripts))))
-    await database.apply_migration(scripts.migrations[1])
-    await kept.mark(database, backup)
-    await database.execute_query("UPDATE orders SET amount = 98 WHERE id = 2")
-    with pytest.raises(WritesWouldBeLost, match="orders: rows written after the migration, about 1 row"):
-        await kept.restore(database, backup, accepts_loss=False)
-    await kept.restore(database, backup, accepts_loss=True)
-    assert await orders(database) == rows
+    """What takes the plan back drops it, with the values that it had before."""
+    scene = await migrated(database, address, store, pair)
+    assert scene.record.strategy == "dump"
+    assert scene.record.reason.startswith(f"{what} is there already")
+    report = await restore_backup(database, scene.record, store, mark=scene.mark)
+    assert report.outcome == "restored", report
+    assert await orders(database) == scene.rows
+
+
+@pytest.mark.parametrize(
+    "pair",
+    [
+        ("CREATE TABLE IF NOT EXISTS lines (id integer)", "DROP TABLE lines"),
+        ("ALTER TABLE orders ADD COLUMN IF NOT EXISTS extra integer", "ALTER TABLE orders DROP COLUMN extra"),
+    ],
+)
+async def test_what_was_missing_needs_no_copy(
+    database: Database, address: DatabaseAddress, pair: tuple[str, str]
+) -> None:
+    scripts = await prepared(database, address, pair)
+    assert (await plan_backup(database, await planned(database, scripts))).strategy == "down_script"

@@ -35,14 +35,41 @@ class Progress(Spec):
     catalog_before: str = ""
 
 
+class BatchesDone(Spec):
+    """How far a statement is that runs batch by batch, since it was begun, by whomever.
+
+    ``rows_written`` as the server counts them; ``rows_passed`` are those of the table that the batches covered, and
+    ``rows_expected`` how many it has by the server's statistics, None where there are none. Keys are in no message.
+    """
+
+    batches: int
+    rows_written: int
+    rows_passed: int
+    rows_expected: int | None = None
+    is_last: bool = False
+
+    def __str__(self) -> str:
+        """``batch 12, 48,113 rows written, about 25 % of the table``."""
+        told = f"batch {self.batches}, {self.rows_written:,} rows written"
+        if self.is_last:
+            return f"{told}, the last"
+        if not self.rows_expected:
+            return told
+        return f"{told}, about {min(99, 100 * self.rows_passed // self.rows_expected)} % of the table"
+
+
 class StepDone(Spec):
-    """Told after each statement: ``step`` of ``steps``, from 1; ``was_done`` when an earlier run had done it."""
+    """Told after each statement: ``step`` of ``steps``, from 1; ``was_done`` when an earlier run had done it.
+
+    A statement that runs batch by batch is told after each of them, with ``batches``.
+    """
 
     migration: str
     direction: Direction
     step: int
     steps: int
     was_done: bool = False
+    batches: BatchesDone | None = None
 
 
 class Applied(Spec):

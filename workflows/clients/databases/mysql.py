@@ -60,7 +60,7 @@ class MySqlSession(Session):
     engine = "mysql"
 
     def __init__(self, address: DatabaseAddress, thread: ThreadPoolExecutor, connection: Any) -> None:
-        self._address = address
+        self.address = address
         self._thread = thread
         self._connection = connection
         self._id = int(connection.thread_id())
@@ -87,6 +87,9 @@ class MySqlSession(Session):
 
     async def execute(self, text: str, parameters: Sequence[object] = ()) -> list[Row]:
         return await self._asked(self._in_thread(lambda: self._execute(text, parameters)))
+
+    async def execute_counted(self, text: str, parameters: Sequence[object]) -> int:
+        return await self._asked(self._in_thread(lambda: self._execute_counted(text, parameters)))
 
     async def begin(self, limits: Limits | None = None) -> None:
         await self._set_limits(limits or Limits(0, 0))
@@ -120,13 +123,13 @@ class MySqlSession(Session):
 
     async def catalog(self) -> Catalog:
         await self._set_limits(Limits(0, 0))  # those of a script are for its statements
-        return await read_catalog(self.execute, self._address.database)
+        return await read_catalog(self.execute, self.address.database)
 
     async def table_sizes(self) -> list[TableSize]:
         rows = await self.execute(
             "SELECT table_name, coalesce(table_rows, 0), coalesce(data_length + index_length, 0)"
             " FROM information_schema.tables WHERE table_schema = %s AND table_type = 'BASE TABLE' ORDER BY 1",
-            (self._address.database,),
+            (self.address.database,),
         )
         return [TableSize(table=str(name), rows=int(rows), bytes=int(size)) for name, rows, size in rows]
 
@@ -154,7 +157,7 @@ class MySqlSession(Session):
         self._thread.shutdown(wait=False)
 
     async def _cancel_statement(self) -> None:
-        await asyncio.to_thread(_kill_query, self._address, self._id)
+        await asyncio.to_thread(_kill_query, self.address, self._id)
 
     async def _check_server(self) -> None:
         least = (10, 6) if self.is_mariadb else (8, 0)
@@ -182,12 +185,16 @@ class MySqlSession(Session):
 
     def _lock_name(self) -> str:
         """At most 64 characters, the same for every process; the server has one space of names for all databases."""
-        return "adx-migrations:" + hashlib.sha256(self._address.database.encode()).hexdigest()[:40]
+        return "adx-migrations:" + hashlib.sha256(self.address.database.encode()).hexdigest()[:40]
 
     def _execute(self, text: str, parameters: Sequence[object]) -> list[Row]:
         with self._connection.cursor() as cursor:
             cursor.execute(text, tuple(parameters) or None)
             return list(cursor.fetchall()) if cursor.description else []
+
+    def _execute_counted(self, text: str, parameters: Sequence[object]) -> int:
+        with self._connection.cursor() as cursor:
+            return max(int(cursor.execute(text, tuple(parameters))), 0)
 
     def _in_thread(self, action: Callable[[], Value]) -> Awaitable[Value]:
         return asyncio.get_running_loop().run_in_executor(self._thread, action)

@@ -7,13 +7,14 @@ from collections import defaultdict
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 
 from policies.migrations.catalog import Catalog, collected
+from policies.migrations.history import OWN_TABLES
 from policies.migrations.lexer import tokens
+from workflows.clients.databases.quoting import quoted
 from workflows.clients.databases.session import Row
 
 Execute = Callable[[str, Sequence[object]], Awaitable[list[Row]]]
 Objects = dict[str, dict[str, str]]
 
-_OWN_TABLES = ("adx_migrations", "adx_migration_steps")
 _COUNTER = re.compile(r" AUTO_INCREMENT=\d+")
 _DEFINER = re.compile(r" DEFINER=`(?:[^`]|``)*`@`(?:[^`]|``)*`")
 _COLUMN = re.compile(r"`(?P<name>(?:[^`]|``)+)` (?P<rest>.*)\Z", re.DOTALL)
@@ -27,8 +28,8 @@ async def read_catalog(execute: Execute, database: str) -> Catalog:
     listed = await execute(
         "SELECT table_name, table_type FROM information_schema.tables WHERE table_schema = %s ORDER BY 1", (database,)
     )
-    for name, kind in [(str(name), str(kind)) for name, kind in listed if name not in _OWN_TABLES]:
-        shown = await execute(f"SHOW CREATE TABLE {_quoted(name)}", ())
+    for name, kind in [(str(name), str(kind)) for name, kind in listed if name not in OWN_TABLES]:
+        shown = await execute(f"SHOW CREATE TABLE {quoted('mysql', name)}", ())
         text = _without(str(shown[0][1]), database)
         if "VIEW" in kind:
             objects[f"view {name}"]["definition"] = text
@@ -83,7 +84,7 @@ async def _read_routines(execute: Execute, database: str, objects: Objects) -> N
         "SELECT routine_type, routine_name FROM information_schema.routines WHERE routine_schema = %s", (database,)
     )
     for kind, name in routines:
-        shown = await execute(f"SHOW CREATE {kind} {_quoted(str(name))}", ())
+        shown = await execute(f"SHOW CREATE {kind} {quoted('mysql', str(name))}", ())
         objects[f"{str(kind).lower()} {name}"]["definition"] = _without(str(shown[0][2]), database)
     events = await execute(
         "SELECT event_name, status, coalesce(interval_value, execute_at), interval_field, event_definition"
@@ -107,8 +108,4 @@ async def _read_grants(execute: Execute, database: str, objects: Objects) -> Non
 
 def _without(text: str, database: str) -> str:
     """``text`` without the database's name and without who defined it: scratch databases differ in both."""
-    return _DEFINER.sub("", text.replace(f"{_quoted(database)}.", ""))
-
-
-def _quoted(name: str) -> str:
-    return "`" + name.replace("`", "``") + "`"
+    return _DEFINER.sub("", text.replace(f"{quoted('mysql', database)}.", ""))

@@ -55,7 +55,7 @@ class PostgresSession(Session):
     def __init__(
         self, address: DatabaseAddress, connection: psycopg.AsyncConnection[Row], hello: Sequence[Any]
     ) -> None:
-        self._address = address
+        self.address = address
         self._connection = connection
         self._pid, self._backend_start, self.version = int(hello[0]), str(hello[1]), int(hello[2])
         self._limits = Limits(0, 0)
@@ -81,6 +81,9 @@ class PostgresSession(Session):
 
     async def execute(self, text: str, parameters: Sequence[object] = ()) -> list[Row]:
         return await self._asked(self._execute(text, parameters))
+
+    async def execute_counted(self, text: str, parameters: Sequence[object]) -> int:
+        return await self._asked(self._execute_counted(text, parameters))
 
     async def begin(self, limits: Limits | None = None) -> None:
         await self.execute("BEGIN")
@@ -129,13 +132,13 @@ class PostgresSession(Session):
         return f"{self.version // 10_000}.{self.version % 10_000}"
 
     async def catalog(self) -> Catalog:
-        return await read_catalog(self.execute, self._address.schema)
+        return await read_catalog(self.execute, self.address.schema)
 
     async def table_sizes(self) -> list[TableSize]:
         rows = await self.execute(
             "SELECT c.relname, greatest(c.reltuples, 0)::bigint, pg_total_relation_size(c.oid) FROM pg_class c"
             " WHERE c.relnamespace = quote_ident(%s)::regnamespace AND c.relkind IN ('r', 'p', 'm') ORDER BY 1",
-            (self._address.schema,),
+            (self.address.schema,),
         )
         return [TableSize(table=str(name), rows=int(rows), bytes=int(size)) for name, rows, size in rows]
 
@@ -171,7 +174,7 @@ class PostgresSession(Session):
         await self._connection.close()
 
     async def _cancel_statement(self) -> None:
-        async with await _connect(self._address) as other:
+        async with await _connect(self.address) as other:
             await other.execute(
                 "SELECT pg_cancel_backend(pid) FROM pg_stat_activity"
                 " WHERE pid = %s AND backend_start = %s::timestamptz",
@@ -183,7 +186,7 @@ class PostgresSession(Session):
         rows = await self.execute(
             "SELECT i.indisvalid AND i.indisready FROM pg_class c JOIN pg_index i ON i.indexrelid = c.oid"
             " WHERE c.relname = %s AND c.relnamespace = quote_ident(%s)::regnamespace",
-            (name, self._address.schema),
+            (name, self.address.schema),
         )
         return bool(rows[0][0]) if rows else None
 
@@ -192,12 +195,12 @@ class PostgresSession(Session):
             "SELECT c.relname FROM pg_class c JOIN pg_index i ON i.indexrelid = c.oid WHERE NOT i.indisvalid"
             " AND c.relnamespace = quote_ident(%s)::regnamespace AND c.relname ~ '_cc(new|old)[0-9]*$'"
             " AND starts_with(c.relname, left(%s, 50))",
-            (self._address.schema, name),
+            (self.address.schema, name),
         )
         return [str(row[0]) for row in rows]
 
     async def _drop_index(self, name: str, limits: Limits) -> None:
-        drop = sql.SQL("DROP INDEX CONCURRENTLY IF EXISTS {}").format(sql.Identifier(self._address.schema, name))
+        drop = sql.SQL("DROP INDEX CONCURRENTLY IF EXISTS {}").format(sql.Identifier(self.address.schema, name))
         await self.run_alone(drop.as_string(None), limits)
 
     async def _set_limits(self, limits: Limits) -> None:
@@ -210,7 +213,7 @@ class PostgresSession(Session):
 
     def _lock_key(self) -> int:
         """A signed 64-bit number for the schema; the server keeps databases apart."""
-        digest = hashlib.sha256(f"adx-migrations:{self._address.schema}".encode()).digest()
+        digest = hashlib.sha256(f"adx-migrations:{self.address.schema}".encode()).digest()
         return int.from_bytes(digest[:8], "big", signed=True)
 
     async def _execute(self, text: str, parameters: Sequence[object]) -> list[Row]:
@@ -218,6 +221,11 @@ class PostgresSession(Session):
         async with self._connection.cursor(binary=True) as cursor:
             await cursor.execute(text, parameters or None)
             return await cursor.fetchall() if cursor.description else []
+
+    async def _execute_counted(self, text: str, parameters: Sequence[object]) -> int:
+        async with self._connection.cursor(binary=True) as cursor:
+            await cursor.execute(text, parameters)
+            return max(cursor.rowcount, 0)
 
     async def _asked(self, running: Awaitable[Value]) -> Value:
         try:

@@ -10,18 +10,19 @@ from collections import defaultdict
 from collections.abc import Awaitable, Callable, Sequence
 
 from policies.migrations.catalog import Catalog, collected
+from policies.migrations.history import OWN_TABLES
 from workflows.clients.databases.session import Row
 
 Execute = Callable[[str, Sequence[object]], Awaitable[list[Row]]]
 
-# The one parameter is the name of the schema.
+# The parameters are the name of the schema and the tables that are left out.
 _QUERY = r"""
 WITH ns AS (SELECT quote_ident(%s)::regnamespace::oid AS oid),
 rel AS (
   SELECT c.*, CASE c.relkind WHEN 'v' THEN 'view' WHEN 'm' THEN 'materialized view' WHEN 'S' THEN 'sequence'
     WHEN 'f' THEN 'foreign table' WHEN 'c' THEN 'type' ELSE 'table' END || ' ' || c.relname AS object
   FROM pg_class c, ns WHERE c.relnamespace = ns.oid AND c.relkind IN ('r','p','v','m','S','f','c')
-    AND c.relname NOT IN ('adx_migrations', 'adx_migration_steps')
+    AND c.relname <> ALL (%s)
     AND NOT EXISTS (SELECT 1 FROM pg_depend d WHERE d.objid = c.oid AND d.deptype = 'e')
 )
 SELECT object, 'kind' AS attribute, concat_ws(' ', relkind::text, relpersistence::text,
@@ -106,7 +107,7 @@ async def read_catalog(execute: Execute, schema: str) -> Catalog:
     """Everything in ``schema``. ``execute`` runs with that schema alone in its search path."""
     objects: dict[str, dict[str, str]] = defaultdict(dict)
     columns: dict[str, list[str]] = defaultdict(list)
-    for object_, attribute, text, position in await execute(_QUERY, (schema,)):
+    for object_, attribute, text, position in await execute(_QUERY, (schema, list(OWN_TABLES))):
         objects[str(object_)][str(attribute)] = str(text)
         if position:
             columns[str(object_)].append(str(attribute).removeprefix("column "))

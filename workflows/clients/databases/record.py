@@ -23,8 +23,6 @@ from policies.spec import Spec
 from workflows.clients.databases.errors import StatementRefused
 from workflows.clients.databases.session import Session
 
-TABLES = ("adx_migrations", "adx_migration_steps")
-
 _MIGRATIONS = (
     "CREATE TABLE IF NOT EXISTS adx_migrations (version integer PRIMARY KEY, description varchar(200) NOT NULL,"
     " checksum varchar(80) NOT NULL, state varchar(10) NOT NULL, applied_at varchar(40) NOT NULL,"
@@ -35,7 +33,7 @@ _STEPS = (
     " step integer NOT NULL, checksum varchar(64) NOT NULL, state varchar(10) NOT NULL,"
     " catalog_before varchar(64) NOT NULL, PRIMARY KEY (version, direction, step)){}"
 )
-_TABLE_OPTIONS: dict[Engine, str] = {"postgresql": "", "mysql": " ENGINE=InnoDB DEFAULT CHARSET=utf8mb4"}
+TABLE_OPTIONS: dict[Engine, str] = {"postgresql": "", "mysql": " ENGINE=InnoDB DEFAULT CHARSET=utf8mb4"}
 _NO_SUCH_TABLE = frozenset({"42P01", "1146"})
 
 
@@ -64,16 +62,14 @@ async def read(session: Session) -> SchemaVersion:
 
 async def ensure_tables(session: Session) -> None:
     """Make the two tables where they are not. Call it with the schema's lock."""
-    options = _TABLE_OPTIONS[session.engine]
+    options = TABLE_OPTIONS[session.engine]
     for statement in (_MIGRATIONS, _STEPS):
         await session.execute(statement.format(options))
 
 
 async def write_done(session: Session, migration: Migration, direction: Direction, duration_ms: int) -> None:
-    """The end of a migration, within its transaction: a row for up, none for down, no steps."""
-    await session.execute(
-        "DELETE FROM adx_migration_steps WHERE version = %s AND direction = %s", (migration.version, direction)
-    )
+    """The end of a migration, within its transaction: a row for up, none for down, no steps in either direction."""
+    await session.execute("DELETE FROM adx_migration_steps WHERE version = %s", (migration.version,))
     await session.execute("DELETE FROM adx_migrations WHERE version = %s", (migration.version,))
     if direction == "up":
         await _insert(session, migration, "applied", duration_ms)
@@ -115,6 +111,26 @@ async def finish_step(session: Session, migration: Migration, direction: Directi
         "UPDATE adx_migration_steps SET state = 'done' WHERE version = %s AND direction = %s AND step = %s",
         (migration.version, direction, step),
     )
+
+
+async def did_nothing(session: Session, version: int, direction: Direction) -> bool:
+    """Whether nothing is left of a migration that was begun: no statement is done, and the catalog is as it was."""
+    begun = (await steps(session, version, direction)).values()
+    if any(row.is_done for row in begun):
+        return False
+    now = (await session.catalog()).digest()
+    return all(row.catalog_before == now for row in begun)
+
+
+async def forget(session: Session, version: int, direction: Direction) -> None:
+    """As if a migration that did nothing had not been begun, within a transaction."""
+    await session.execute("DELETE FROM adx_migration_steps WHERE version = %s", (version,))
+    if direction == "up":
+        await session.execute("DELETE FROM adx_migrations WHERE version = %s AND state = 'applying'", (version,))
+    else:
+        await session.execute(
+            "UPDATE adx_migrations SET state = 'applied' WHERE version = %s AND state = 'reverting'", (version,)
+        )
 
 
 async def _insert(session: Session, migration: Migration, state: RecordState, duration_ms: int) -> None:

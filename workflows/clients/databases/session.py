@@ -17,6 +17,7 @@ from typing import Any, TypeVar
 from policies.migrations.catalog import Catalog
 from policies.migrations.model import Statement
 from policies.migrations.spec import Engine
+from workflows.clients.databases.address import DatabaseAddress
 from workflows.clients.databases.errors import StatementTimedOut
 from workflows.clients.databases.interface_types import Feature, Progress, TableSize
 from workflows.clients.databases.limits import Limits
@@ -29,14 +30,22 @@ Value = TypeVar("Value")
 
 
 class Session(ABC):
-    """A connection with its own transaction and its own lock. Methods raise what ``errors`` draws."""
+    """A connection with its own transaction and its own lock. Methods raise what ``errors`` draws.
+
+    ``server`` is the address for messages.
+    """
 
     engine: Engine
+    address: DatabaseAddress
     server: str
 
     @abstractmethod
     async def execute(self, text: str, parameters: Sequence[object] = ()) -> list[Row]:
         """Run one statement and return its rows; the server itself refuses more than one."""
+
+    @abstractmethod
+    async def execute_counted(self, text: str, parameters: Sequence[object]) -> int:
+        """Run one statement that writes; how many rows it found to write."""
 
     @abstractmethod
     async def begin(self, limits: Limits | None = None) -> None:

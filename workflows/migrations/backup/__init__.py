@@ -11,9 +11,7 @@ from workflows.migrations.backup.errors import (
     BackupRefused,
     BackupUnusable,
     RestoreFailed,
-    WritesWouldBeLost,
 )
-from workflows.migrations.backup.keeping import KeptBackups, latest_mark
 from workflows.migrations.backup.making import make_backup, mark_point
 from workflows.migrations.backup.models import (
     BackupMark,
@@ -35,14 +33,11 @@ __all__ = [
     "BackupRecord",
     "BackupRefused",
     "BackupUnusable",
-    "KeptBackups",
     "Loss",
     "RestoreFailed",
     "RestoreReport",
     "Strategy",
     "Throughput",
-    "WritesWouldBeLost",
-    "latest_mark",
     "make_backup",
     "mark_point",
     "plan_backup",

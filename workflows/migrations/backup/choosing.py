@@ -70,6 +70,8 @@ def _against_scripts(stake: Stake) -> str:
         return f"nobody can tell what this touches: {stake.unknown}"
     if stake.without_undo:
         return f"{stake.without_undo[0]} cannot be taken back"
+    if stake.there_already:
+        return stake.there_already
     if stake.tables:
         return f"rows of {', '.join(stake.tables)} are at stake"
     if stake.stepwise:
@@ -82,6 +84,8 @@ def _against_copy(stake: Stake, facts: ServerFacts) -> str:
         return f"nobody can tell what this touches: {stake.unknown}"
     if stake.without_undo and not stake.shapeless:
         return f"{stake.without_undo[0]} changes the schema and cannot be taken back"
+    if stake.there_already:
+        return stake.there_already
     if stake.stepwise:
         return f"{stake.stepwise[0]} can fail between two statements, and then its other script may not undo it"
     if stake.writes_rows and facts.triggers:

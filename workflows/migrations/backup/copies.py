@@ -12,9 +12,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from workflows.clients.databases import DatabaseAddress
+from workflows.clients.databases.quoting import quoted
 from workflows.clients.databases.session import Session
 from workflows.migrations.backup.models import SequenceMark
-from workflows.migrations.backup.names import literal, quoted, space_of
+from workflows.migrations.backup.names import literal, space_of
 
 _WRITABLE = {
     "postgresql": "SELECT a.attname FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid"

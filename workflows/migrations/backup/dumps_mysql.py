@@ -7,16 +7,15 @@ What stops it half way leaves the rows beside, and running it again goes on.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 
+from policies.migrations.history import OWN_TABLES
 from workflows.clients.databases import Database, DatabaseAddress, open_database
-from workflows.clients.databases.record import TABLES
+from workflows.clients.databases.quoting import quoted
 from workflows.clients.databases.session import Session
 from workflows.migrations.backup.errors import BackupInterrupted, RestoreFailed
 from workflows.migrations.backup.models import Manifest
-from workflows.migrations.backup.names import quoted
-from workflows.migrations.backup.programs import mysql_options, mysql_program, running
+from workflows.migrations.backup.programs import mysql_access, mysql_program, running
 from workflows.migrations.backup.storing import StoredDump, chunks_of, put_dump
 from workflows.snapshots import SnapshotStore
 
@@ -73,10 +72,10 @@ class Locker:
 async def dump(address: DatabaseAddress, store: SnapshotStore, owner: str, locker: Locker) -> StoredDump:
     """The database without ADX's own tables. ``locker`` is unlocked once the dump has begun to read tables."""
     program = mysql_program("mariadb-dump", "mysqldump")
-    ignored = [f"--ignore-table={address.database}.{table}" for table in TABLES]
-    with mysql_options(address) as options:
-        command = [str(program), options, *_OPTIONS, *ignored, "--", address.database]
-        async with running(command, _environment()) as process:
+    ignored = [f"--ignore-table={address.database}.{table}" for table in OWN_TABLES]
+    with mysql_access(address) as access:
+        command = [str(program), *access.arguments, *_OPTIONS, *ignored, "--", address.database]
+        async with running(command, access) as process:
 
             async def read(size_bytes: int) -> bytes:
                 data = await process.read(size_bytes)
@@ -89,9 +88,9 @@ async def dump(address: DatabaseAddress, store: SnapshotStore, owner: str, locke
 async def load(address: DatabaseAddress, manifest: Manifest, store: SnapshotStore) -> None:
     """Load the dump into the empty database. Raises RestoreFailed."""
     program = mysql_program("mariadb", "mysql")
-    with mysql_options(address) as options:
-        command = [str(program), options, "--batch", "--binary-mode", f"--database={address.database}"]
-        async with running(command, _environment(), reads=True) as process:
+    with mysql_access(address) as access:
+        command = [str(program), *access.arguments, "--batch", "--binary-mode", f"--database={address.database}"]
+        async with running(command, access, reads=True) as process:
             async for chunk in chunks_of(store, manifest):
                 if not await process.write(chunk):
                     break
@@ -106,7 +105,7 @@ async def tables_of(session: Session, database: str) -> list[str]:
     rows = await session.execute(
         "SELECT table_name FROM information_schema.tables WHERE table_schema = %s AND table_type <> 'VIEW'", (database,)
     )
-    return [str(row[0]) for row in rows if row[0] not in TABLES]
+    return [str(row[0]) for row in rows if row[0] not in OWN_TABLES]
 
 
 async def put_aside(session: Session, database: str, aside: str) -> list[str]:
@@ -170,7 +169,3 @@ async def _drop_triggers(session: Session, database: str) -> list[str]:
     for (name,) in rows:
         await session.execute(f"DROP TRIGGER {quoted('mysql', str(name))}")
     return made
-
-
-def _environment() -> dict[str, str]:
-    return {"PATH": os.environ.get("PATH", os.defpath), "LC_ALL": "C.UTF-8"}

@@ -12,13 +12,21 @@ import re
 import tempfile
 from pathlib import Path
 
+from policies.migrations.history import OWN_TABLES
 from workflows.clients.databases import DatabaseAddress, Limits
-from workflows.clients.databases.record import TABLES
+from workflows.clients.databases.quoting import quoted
 from workflows.clients.databases.session import Session
 from workflows.migrations.backup.errors import BackupInterrupted, RestoreFailed
 from workflows.migrations.backup.models import Manifest
-from workflows.migrations.backup.names import ASIDE_PREFIX, literal, quoted
-from workflows.migrations.backup.programs import Running, postgres_environment, postgres_program, running
+from workflows.migrations.backup.names import ASIDE_PREFIX, literal
+from workflows.migrations.backup.programs import (
+    Access,
+    Running,
+    file_in_memory,
+    postgres_access,
+    postgres_program,
+    running,
+)
 from workflows.migrations.backup.storing import StoredDump, chunks_of, put_dump
 from workflows.snapshots import SnapshotStore
 
@@ -44,9 +52,9 @@ async def dump(
     program = await asyncio.to_thread(postgres_program, "pg_dump", server_major)
     command = [str(program), "--format=custom", "--compress=0", f"--snapshot={snapshot}", "--no-password"]
     command += [f"--schema={_pattern(address.schema)}", "--strict-names", f"--lock-wait-timeout={LOCK_WAIT_MS}"]
-    command += [f"--exclude-table={_pattern(address.schema)}.{_pattern(table)}" for table in TABLES]
-    with postgres_environment(address) as environment:
-        async with running(command, environment) as process:
+    command += [f"--exclude-table={_pattern(address.schema)}.{_pattern(table)}" for table in OWN_TABLES]
+    with postgres_access(address) as access:
+        async with running(command, access) as process:
             return await put_dump(store, owner, process.read)
 
 
@@ -119,13 +127,13 @@ async def exists(session: Session, schema: str) -> bool:
 async def load(address: DatabaseAddress, server_major: int, manifest: Manifest, store: SnapshotStore) -> None:
     """Load the dump into the empty schema, in one transaction. Raises BackupInterrupted, RestoreFailed."""
     program = await asyncio.to_thread(postgres_program, "pg_restore", server_major)
-    with postgres_environment(address) as environment, tempfile.TemporaryDirectory(prefix="adx-restore-") as folder:
-        contents = Path(folder) / "contents"
-        await asyncio.to_thread(contents.write_bytes, await _contents(program, environment, manifest, store))
-        command = [str(program), "--format=custom", "--single-transaction", "--no-password"]
-        command += [f"--use-list={contents}", f"--dbname={_connection(address)}"]
-        async with running(command, environment, reads=True) as process:
-            await _feed(process, manifest, store)
+    with postgres_access(address) as access:
+        wanted = await _contents(program, access, manifest, store)
+        with file_in_memory(wanted) as (contents, descriptor):
+            command = [str(program), "--format=custom", "--single-transaction", "--no-password"]
+            command += [f"--use-list={contents}", f"--dbname={_connection(address)}"]
+            async with running(command, access.also(descriptor), reads=True) as process:
+                await _feed(process, manifest, store)
 
 
 async def _feed(process: Running, manifest: Manifest, store: SnapshotStore) -> None:
@@ -138,13 +146,13 @@ async def _feed(process: Running, manifest: Manifest, store: SnapshotStore) -> N
         raise RestoreFailed(str(error), next_step=error.next_step) from error
 
 
-async def _contents(program: Path, environment: dict[str, str], manifest: Manifest, store: SnapshotStore) -> bytes:
+async def _contents(program: Path, access: Access, manifest: Manifest, store: SnapshotStore) -> bytes:
     """The list of what the dump holds, without the schema itself: it stands at the dump's beginning."""
     with tempfile.TemporaryFile() as listed:
         process = await asyncio.create_subprocess_exec(
             str(program),
             "--list",
-            env=environment,
+            env=access.environment,
             stdin=asyncio.subprocess.PIPE,
             stdout=listed,
             stderr=asyncio.subprocess.DEVNULL,

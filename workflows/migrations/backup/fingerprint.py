@@ -16,12 +16,13 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 
+from policies.migrations.history import OWN_TABLES
 from policies.migrations.spec import Engine
 from workflows.clients.databases.address import DatabaseAddress
-from workflows.clients.databases.record import TABLES
+from workflows.clients.databases.quoting import quoted
 from workflows.clients.databases.session import Session
 from workflows.migrations.backup.models import Point, TableMark
-from workflows.migrations.backup.names import now_text, quoted, space_of
+from workflows.migrations.backup.names import now_text, space_of
 
 Columns = Mapping[str, Sequence[tuple[str, str]]]  # table → (column, type), by column
 
@@ -71,7 +72,7 @@ async def columns_of(session: Session, space: str) -> Columns:
     """Every table with its columns and their types, ordered by name."""
     found: dict[str, list[tuple[str, str]]] = defaultdict(list)
     for table, column, kind in await session.execute(_COLUMNS[session.engine], (space,)):
-        if table not in TABLES:
+        if table not in OWN_TABLES:
             found[str(table)] += [(str(column), str(kind))] if column is not None else []
     return found
 

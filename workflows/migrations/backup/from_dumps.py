@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from policies.errors import AdxError
+from workflows.clients.databases.quoting import quoted
 from workflows.migrations.backup import dumps_mysql, dumps_postgresql
 from workflows.migrations.backup.errors import RestoreFailed
 from workflows.migrations.backup.fingerprint import read_point
 from workflows.migrations.backup.making import one_moment
 from workflows.migrations.backup.models import Loss, RestoreReport
-from workflows.migrations.backup.names import quoted
 from workflows.migrations.backup.recorded import write_rows
 from workflows.migrations.backup.restore import Restore
 from workflows.migrations.backup.storing import check_chunks

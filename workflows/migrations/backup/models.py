@@ -90,10 +90,11 @@ class SequenceMark(Spec):
 
 
 class RecordRows(Spec):
-    """The rows of ``adx_migrations`` and ``adx_migration_steps`` as they are."""
+    """The rows of ``adx_migrations``, ``adx_migration_steps`` and ``adx_migration_batches`` as they are."""
 
     migrations: tuple[tuple[int, str, str, str, str, int], ...] = ()
     steps: tuple[tuple[int, str, int, str, str, str], ...] = ()
+    batches: tuple[tuple[int, str, str, str | None, str | None, int, int, int], ...] = ()
 
 
 class Manifest(Spec):

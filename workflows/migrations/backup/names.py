@@ -6,17 +6,10 @@ import hashlib
 from datetime import UTC, datetime
 from secrets import token_hex
 
-from policies.migrations.spec import Engine
 from workflows.clients.databases import Database, DatabaseAddress
 
 SIDE_PREFIX = "adx_backup_"
 ASIDE_PREFIX = "adx_aside_"
-
-
-def quoted(engine: Engine, *parts: str) -> str:
-    """``parts`` as one name that a statement of ``engine`` can hold, joined by dots."""
-    mark = '"' if engine == "postgresql" else "`"
-    return ".".join(mark + part.replace(mark, mark * 2) + mark for part in parts)
 
 
 def literal(text: str) -> str:
@@ -57,8 +50,7 @@ def now_text() -> str:
 
 async def address_of(database: Database) -> DatabaseAddress:
     """Where ``database`` is connected to; dump programs and second sessions connect there too."""
-    address: DatabaseAddress = (await database.session())._address  # type: ignore[attr-defined] # both sessions have it
-    return address
+    return (await database.session()).address
 
 
 def _short(text: str, characters: int) -> str:

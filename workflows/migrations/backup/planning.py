@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import msgspec
 
 from policies.migrations.catalog import Catalog
 from policies.migrations.model import MigrationPlan
+from policies.migrations.spec import Engine
 from workflows.clients.databases import Database, DatabaseAddress
 from workflows.clients.databases.session import Session
 from workflows.migrations.backup.choosing import ServerFacts, choose, estimates
@@ -108,18 +109,33 @@ def _resolved(stake: Stake, catalog: Catalog) -> Stake:
     A name that is no table (a view that takes writes) is a statement that may touch everything.
     """
     tables = [name.removeprefix("table ") for name in catalog.objects if name.startswith("table ")]
-    spelled = {name: name for name in tables}
-    if catalog.engine == "mysql":
-        spelled |= {name.lower(): name for name in tables} | spelled
-    found = {name: spelled.get(name) or spelled.get(name.lower()) for name in (*stake.tables, *stake.named)}
-    strange = [name for name in stake.tables if found[name] is None]
-    known = {real for name in stake.tables if (real := found[name]) is not None}
+    found = {name: _spelled(name, tables, catalog.engine) for name in (*stake.tables, *stake.named)}
+    may_be_missing = {name for name, column in stake.perhaps_there if not column}
+    strange = [name for name in stake.tables if not found[name] and name not in may_be_missing]
+    known = {real for name in stake.tables for real in found[name]}
     return msgspec.structs.replace(
         stake,
         tables=tuple(sorted(_dragged_along(known, catalog))),
-        named=tuple(sorted({real for name in stake.named if (real := found[name]) is not None})),
+        named=tuple(sorted({real for name in stake.named for real in found[name]})),
         unknown=stake.unknown or (f"{strange[0]} is no table" if strange else ""),
+        there_already=next(iter(_there_already(stake, tables, catalog)), ""),
     )
+
+
+def _there_already(stake: Stake, tables: Sequence[str], catalog: Catalog) -> Iterator[str]:
+    """Why scripts alone do not bring back what is there: the plan makes it only where it is missing, or replaces it."""
+    for name, column in stake.perhaps_there:
+        for table in _spelled(name, tables, catalog.engine):
+            columns = catalog.objects[f"table {table}"].columns
+            found = [f"{table}.{one}" for one in _spelled(column, columns, catalog.engine)] if column else [table]
+            yield from (f"{one} is there already, and what takes the plan back would drop it" for one in found)
+
+
+def _spelled(name: str, tables: Iterable[str], engine: Engine) -> list[str]:
+    """The tables that may be called so: whether MySQL tells `a` from `A` is a setting of the server."""
+    if engine == "postgresql":
+        return [one for one in tables if one == name]
+    return [one for one in tables if one.lower() == name.lower()]
 
 
 def _dragged_along(tables: set[str], catalog: Catalog) -> set[str]:

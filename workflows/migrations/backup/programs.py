@@ -17,6 +17,7 @@ import subprocess
 import tempfile
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager, suppress
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO
 
@@ -73,42 +74,66 @@ def _major(program: Path) -> int | None:
     return int(match[1]) if match else None
 
 
+@dataclass(frozen=True)
+class Access:
+    """How a program finds its server: variables, arguments, and the files in memory that it inherits."""
+
+    environment: Mapping[str, str]
+    descriptors: tuple[int, ...]
+    arguments: tuple[str, ...] = ()
+
+    def also(self, descriptor: int) -> Access:
+        """With one more file."""
+        return replace(self, descriptors=(*self.descriptors, descriptor))
+
+
 @contextmanager
-def postgres_environment(address: DatabaseAddress) -> Iterator[dict[str, str]]:
-    """The variables with which libpq finds the server; the password lies in a private file for as long."""
-    with tempfile.TemporaryDirectory(prefix="adx-dump-") as name:
-        password = address.password.replace("\\", "\\\\").replace(":", "\\:")
-        file = _private(Path(name) / "passwords", f"*:*:*:*:{password}\n")
-        yield {
+def postgres_access(address: DatabaseAddress) -> Iterator[Access]:
+    """The variables with which libpq finds the server; they name a file in memory for the password."""
+    password = address.password.replace("\\", "\\\\").replace(":", "\\:")
+    with file_in_memory(f"*:*:*:*:{password}\n".encode()) as (file, descriptor):
+        environment = {
             "PATH": os.environ.get("PATH", os.defpath),
             "LC_ALL": "C",
             "PGHOST": address.host,
             "PGPORT": str(address.port),
             "PGUSER": address.user,
             "PGDATABASE": address.database,
-            "PGPASSFILE": str(file),
+            "PGPASSFILE": file,
             "PGAPPNAME": "adx-migrations",
             "PGCONNECT_TIMEOUT": "10",
             **{f"PG{key.upper()}": value for key, value in address.options},
         }
+        yield Access(environment, (descriptor,))
 
 
 @contextmanager
-def mysql_options(address: DatabaseAddress) -> Iterator[str]:
-    """The argument that names a private file with everything that a client of MySQL must know."""
-    with tempfile.TemporaryDirectory(prefix="adx-dump-") as name:
-        password = address.password.replace("\\", "\\\\").replace('"', '\\"')
-        lines = ["[client]", f"host={address.host}", f"port={address.port}", f"user={address.user}", "protocol=tcp"]
-        lines += [f'password="{password}"', "default-character-set=utf8mb4"]
-        lines += [f"{key.replace('_', '-')}={value}" for key, value in address.options]
-        yield f"--defaults-file={_private(Path(name) / 'options.cnf', chr(10).join([*lines, '']))}"
+def mysql_access(address: DatabaseAddress) -> Iterator[Access]:
+    """The argument, which must be the first, that names a file in memory with all that a client of MySQL must know."""
+    password = address.password.replace("\\", "\\\\").replace('"', '\\"')
+    lines = ["[client]", f"host={address.host}", f"port={address.port}", f"user={address.user}", "protocol=tcp"]
+    lines += [f'password="{password}"', "default-character-set=utf8mb4"]
+    lines += [f"{key.replace('_', '-')}={value}" for key, value in address.options]
+    environment = {"PATH": os.environ.get("PATH", os.defpath), "LC_ALL": "C.UTF-8"}
+    with file_in_memory("\n".join([*lines, ""]).encode()) as (file, descriptor):
+        yield Access(environment, (descriptor,), (f"--defaults-file={file}",))
 
 
-def _private(path: Path, text: str) -> Path:
-    descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
-    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-        file.write(text)
-    return path
+@contextmanager
+def file_in_memory(content: bytes) -> Iterator[tuple[str, int]]:
+    """A file that is in no folder, so that no kill leaves it behind: its name for heirs of the descriptor, and that.
+
+    Each time it is opened it is read from its beginning. Raises BackupRefused where the system has none.
+    """
+    if not hasattr(os, "memfd_create"):
+        raise BackupRefused("this system keeps no files in memory", next_step="run the worker on Linux")
+    descriptor = os.memfd_create("adx-private")
+    try:
+        os.fchmod(descriptor, 0o600)  # libpq does not read a password that others might
+        _write(descriptor, content)
+        yield f"/proc/self/fd/{descriptor}", descriptor
+    finally:
+        os.close(descriptor)
 
 
 class Running:
@@ -161,14 +186,13 @@ class Running:
 
 
 @asynccontextmanager
-async def running(
-    command: Sequence[str], environment: Mapping[str, str], *, reads: bool = False
-) -> AsyncIterator[Running]:
+async def running(command: Sequence[str], access: Access, *, reads: bool = False) -> AsyncIterator[Running]:
     """``command`` while the block lasts; ended when the block is left early. ``reads``: it is written to."""
     with tempfile.TemporaryFile() as said:
         process = subprocess.Popen(  # noqa: ASYNC220 - starting one is quick, and its pipes are read in threads
             list(command),
-            env=dict(environment),
+            env=dict(access.environment),
+            pass_fds=access.descriptors,
             stdin=subprocess.PIPE if reads else subprocess.DEVNULL,
             stdout=subprocess.DEVNULL if reads else subprocess.PIPE,
             stderr=said,

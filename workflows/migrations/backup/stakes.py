@@ -7,10 +7,11 @@ script that writes rows changes what a restore has to bring back.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 
 from policies.migrations.model import Direction, MigrationPlan, Script, Statement
 from policies.migrations.spec import Engine
+from policies.migrations.statements import actions, names
 from policies.spec import Spec
 
 _SHAPE_ONLY = frozenset(
@@ -21,8 +22,16 @@ _HARMLESS = frozenset({"COMMENT", "GRANT", "REVOKE", "ANALYZE"})
 _HARMLESS_ACTIONS = frozenset(
     {"ADD", "VALIDATE", "ENABLE", "DISABLE", "OWNER", "REPLICA", "CLUSTER", "SET", "RESET", "ALGORITHM", "LOCK"}
 )
-_NOT_A_COLUMN = frozenset({"CONSTRAINT", "INDEX", "KEY", "PRIMARY", "FOREIGN", "CHECK"})
-_SKIPPED = frozenset({"ONLY", "IF", "EXISTS", "NOT", "TABLE", "INTO", "FROM", "IGNORE", "LOW_PRIORITY", "TEMPORARY"})
+# What follows DROP and is no column: reserved words, which no column is called without quotation marks.
+_NOT_A_COLUMN: Mapping[Engine, frozenset[str]] = {
+    "postgresql": frozenset({"CONSTRAINT"}),
+    "mysql": frozenset({"CONSTRAINT", "INDEX", "KEY", "PRIMARY", "FOREIGN", "CHECK"}),
+}
+_UNLESS_THERE = ("IF", "NOT", "EXISTS")
+_DELETE_OPTIONS = frozenset({"LOW_PRIORITY", "QUICK", "IGNORE"})
+_MANY_TABLES = frozenset({",", "JOIN", "STRAIGHT_JOIN", "USING"})
+# Index hints of UPDATE may hold ORDER BY; DELETE has none.
+_AFTER_TABLES = {"UPDATE": frozenset({"SET"}), "DELETE": frozenset({"WHERE", "ORDER", "LIMIT", "RETURNING"})}
 _READS = frozenset({"SELECT", "EXECUTE"})  # a query may call what writes
 _WRITES = frozenset({"UPDATE", "DELETE", "INSERT", "REPLACE", "TRUNCATE"})
 
@@ -30,6 +39,8 @@ _WRITES = frozenset({"UPDATE", "DELETE", "INSERT", "REPLACE", "TRUNCATE"})
 class Stake(Spec):
     """``unknown`` is a statement that may touch every table, empty when there is none; ``created`` are new tables.
 
+    ``perhaps_there`` are tables, and (table, column), that are made only where they are missing, or replaced: no script
+    brings back what was there. Whoever knows the catalog says so in ``there_already``.
     ``named`` are all tables that a statement names, ``undo_writes`` says that undo scripts write rows themselves.
 
     ``without_undo`` are migrations that nothing takes back; ``shapeless`` says that those change rows only.
@@ -38,6 +49,8 @@ class Stake(Spec):
 
     tables: tuple[str, ...]
     created: tuple[str, ...]
+    perhaps_there: tuple[tuple[str, str], ...] = ()
+    there_already: str = ""
     named: tuple[str, ...] = ()
     unknown: str = ""
     undo_writes: bool = False
@@ -58,14 +71,14 @@ def at_stake(plan: MigrationPlan, engine: Engine) -> Stake:
     undo = [one.script(undo_direction(plan.direction)) for one in plan.migrations]
     statements = [one for script in forward if script is not None for one in script.statements]
     undoing = [one for script in undo if script is not None for one in script.statements]
-    created = frozenset(name for one in statements for name in _created(one, engine))
-    touched = [(one, _touched(one, engine)) for one in statements]
-    touched += [(one, _touched(one, engine)) for one in undoing if one.words[0] in _WRITES or _is_unknown(one, engine)]
-    unknown = next((one.text for one, names in touched if names is None), "")
+    writing_back = [one for one in undoing if one.words[0] in _WRITES or _is_unknown(one, engine)]
+    unknown = next((one.text for one in (*statements, *writing_back) if _is_unknown(one, engine)), "")
+    tables, created = _tables(statements, writing_back, engine)
     irreversible = [script for script, other in zip(forward, undo, strict=True) if script is not None and other is None]
     return Stake(
-        tables=tuple(sorted({name for _, names in touched for name in names or ()} - created)),
+        tables=tuple(sorted(tables)),
         created=tuple(sorted(created)),
+        perhaps_there=tuple(sorted({pair for one in statements for pair in _perhaps_there(one, engine)})),
         named=tuple(sorted({name for one in statements for name in _named(one, engine)} - created)),
         undo_writes=any(one.words[0] in _WRITES for one in undoing),
         unknown=" ".join(unknown.split())[:60],
@@ -74,6 +87,19 @@ def at_stake(plan: MigrationPlan, engine: Engine) -> Stake:
         shapeless=all(one.words[0] in _WRITES for script in irreversible for one in script.statements),
         stepwise=tuple(script.file for script in forward if script is not None and _is_stepwise(script, engine)),
     )
+
+
+def _tables(
+    forward: Sequence[Statement], writing_back: Sequence[Statement], engine: Engine
+) -> tuple[set[str], set[str]]:
+    """Those at stake and those that are new: of a table that was made before nobody had a row."""
+    tables, created = set[str](), set[str]()
+    for one in forward:
+        tables |= set(_touched(one, engine) or ()) - created
+        created |= set(_created(one, engine))
+    for one in writing_back:
+        tables |= set(_touched(one, engine) or ()) - created
+    return tables, created
 
 
 def _is_stepwise(script: Script, engine: Engine) -> bool:
@@ -87,12 +113,37 @@ def _is_unknown(statement: Statement, engine: Engine) -> bool:
 
 def _created(statement: Statement, engine: Engine) -> tuple[str, ...]:
     words = _bare(statement.words)
-    return _names(words[2:], engine)[:1] if words[:2] == ("CREATE", "TABLE") else ()
+    is_new = words[:2] == ("CREATE", "TABLE") and not _perhaps_there(statement, engine)
+    return names(words[2:], engine)[:1] if is_new else ()
+
+
+def _perhaps_there(statement: Statement, engine: Engine) -> tuple[tuple[str, str], ...]:
+    """(table, "") or (table, column) of what may be there before, although the statement makes it."""
+    words = _bare(statement.words)
+    if words[:2] == ("CREATE", "TABLE"):
+        is_new = words[2:5] != _UNLESS_THERE and not _replaces(statement)
+        return () if is_new else tuple((name, "") for name in names(words[2:], engine)[:1])
+    if words[:2] != ("ALTER", "TABLE"):
+        return ()
+    columns = [_added_where_missing(action, engine) for action in actions(words, engine)]
+    return tuple((name, column) for name in names(words[2:], engine)[:1] for column in columns if column)
+
+
+def _replaces(statement: Statement) -> bool:
+    return statement.words[1:3] == ("OR", "REPLACE")
+
+
+def _added_where_missing(action: tuple[str, ...], engine: Engine) -> str | None:
+    """The column that is added unless it is there, empty when it cannot be read; None for any other action."""
+    rest = action[2:] if action[:2] == ("ADD", "COLUMN") else action[1:]
+    if action[:1] != ("ADD",) or rest[:3] != _UNLESS_THERE:
+        return None
+    return next(iter(names(rest, engine)), "")
 
 
 def _named(statement: Statement, engine: Engine) -> tuple[str, ...]:
     words = _bare(statement.words)
-    return _names(words[2:], engine)[:1] if words[:2] == ("ALTER", "TABLE") else _touched(statement, engine) or ()
+    return names(words[2:], engine)[:1] if words[:2] == ("ALTER", "TABLE") else _touched(statement, engine) or ()
 
 
 def _touched(statement: Statement, engine: Engine) -> tuple[str, ...] | None:
@@ -104,50 +155,69 @@ def _touched(statement: Statement, engine: Engine) -> tuple[str, ...] | None:
     if "CASCADE" in words and verb in ("DROP", "TRUNCATE", "ALTER") and object_ != "INDEX":
         return None
     if verb in _WRITES:
-        return _names(words[1:], engine) if verb == "TRUNCATE" else _names(words[1:], engine)[:1] or None
+        return _written(words, engine) or None
     if verb in ("CREATE", "DROP", "ALTER") and object_ in _SHAPE_ONLY and not (verb == "ALTER" and object_ == "TYPE"):
         return ()
     if verb == "CREATE":
-        return () if object_ == "TABLE" and _READS.isdisjoint(words) else None
+        return _made(statement, engine) if object_ == "TABLE" and _READS.isdisjoint(words) else None
     if verb == "DROP":
-        return _names(words[2:], engine) if object_ == "TABLE" else None
+        return names(words[2:], engine) or None if object_ == "TABLE" else None
     if verb == "ALTER" and object_ == "TABLE":
         return _altered(words, engine)
     return None
 
 
+def _made(statement: Statement, engine: Engine) -> tuple[str, ...] | None:
+    """A table that is replaced is dropped; one that may be there must at least be known."""
+    name = names(_bare(statement.words)[2:], engine)[:1]
+    if _replaces(statement):
+        return name or None
+    return () if name or "EXISTS" not in statement.words else None
+
+
+def _written(words: tuple[str, ...], engine: Engine) -> tuple[str, ...]:
+    """The tables that a statement writes rows of; empty when that cannot be told."""
+    if words[0] == "TRUNCATE":
+        return names(words[1:], engine)
+    rest = words[1:]
+    if engine == "mysql" and words[0] == "DELETE":
+        while rest and rest[0] in _DELETE_OPTIONS:
+            rest = rest[1:]
+        if rest[:1] != ("FROM",):  # DELETE a FROM …, and what a is may be told further on
+            return ()
+    if engine == "mysql" and words[0] in _AFTER_TABLES:
+        listed = _before(rest, _AFTER_TABLES[words[0]])
+        if not _MANY_TABLES.isdisjoint(listed):
+            return ()
+    return names(rest, engine)[:1]
+
+
+def _before(words: Sequence[str], ends: Collection[str]) -> Iterator[str]:
+    """What stands before the first of ``ends``, without what is in parentheses (partitions, hints)."""
+    depth = 0
+    for word in words:
+        depth += (word == "(") - (word == ")")
+        if depth == 0 and word in ends:
+            return
+        if depth == 0:
+            yield word
+
+
 def _altered(words: tuple[str, ...], engine: Engine) -> tuple[str, ...] | None:
-    name = _names(words[2:], engine)[:1]
-    if not name:
+    name, done = names(words[2:], engine)[:1], actions(words, engine)
+    is_hidden = any(action[:1] == ("EXCHANGE",) or _added_where_missing(action, engine) == "" for action in done)
+    if not name or is_hidden:  # EXCHANGE PARTITION … WITH TABLE … moves rows of two tables
         return None
-    actions = tuple(_actions(words[2:]))
-    return () if all(_keeps_rows(action) for action in actions) else name
+    return () if all(_keeps_rows(action, engine) for action in done) else name
 
 
-def _keeps_rows(action: tuple[str, ...]) -> bool:
+def _keeps_rows(action: tuple[str, ...], engine: Engine) -> bool:
     first, second = action[0] if action else "", action[1] if len(action) > 1 else ""
     if first == "DROP":
-        return second in _NOT_A_COLUMN
+        return second in _NOT_A_COLUMN[engine]
     if first == "ALTER":  # a column: its default or its NOT NULL, not its type
         return "TYPE" not in action and "USING" not in action
     return first in _HARMLESS_ACTIONS
-
-
-def _actions(words: Sequence[str]) -> Iterator[tuple[str, ...]]:
-    """The actions of ALTER TABLE, cut at the commas between them, without the table's name."""
-    rest = [word for index, word in enumerate(words) if word not in _SKIPPED or index > 3]
-    start = 1
-    while start + 1 < len(rest) and rest[start] == ".":
-        start += 2
-    depth, part = 0, list[str]()
-    for word in rest[start:]:
-        depth += (word == "(") - (word == ")")
-        if word == "," and depth == 0:
-            yield tuple(part)
-            part = []
-        else:
-            part.append(word)
-    yield tuple(part)
 
 
 def _bare(words: tuple[str, ...]) -> tuple[str, ...]:
@@ -156,33 +226,3 @@ def _bare(words: tuple[str, ...]) -> tuple[str, ...]:
     while position < len(words) and words[position] in _QUALIFIERS:
         position += 1
     return (words[0], *words[position:])
-
-
-def _names(words: Sequence[str], engine: Engine) -> tuple[str, ...]:
-    """Names at the beginning of ``words``, without schemas, as the catalog spells them."""
-    found: list[str] = []
-    rest = [word for word in words if word not in _SKIPPED]
-    expects = True
-    for index, word in enumerate(rest):
-        if word == ",":
-            expects = True
-        elif word == ".":
-            continue
-        elif expects and _is_name(word):
-            if rest[index + 1 : index + 2] != ["."]:
-                found.append(_spelled(word, engine))
-                expects = False
-        else:
-            break
-    return tuple(found)
-
-
-def _is_name(word: str) -> bool:
-    return word[0] in '"`' or word[0].isalpha() or word[0] == "_"
-
-
-def _spelled(word: str, engine: Engine) -> str:
-    if word[0] in '"`':
-        return word[1:-1].replace(word[0] * 2, word[0])
-    # MySQL's names of tables may be kept as written; who compares them for it does so without case.
-    return word.lower() if engine == "postgresql" else word

@@ -8,10 +8,10 @@ most one. Rows without such a column say nothing, and nothing is said about them
 
 from __future__ import annotations
 
+from workflows.clients.databases.quoting import quoted
 from workflows.clients.databases.session import Session
 from workflows.migrations.backup.errors import BackupRefused
 from workflows.migrations.backup.fingerprint import columns_of
-from workflows.migrations.backup.names import quoted
 
 COLUMNS = frozenset({"tenant", "tenant_id", "tenant_slug", "tenant_name"})
 _TEXTS = frozenset({"text", "varchar", "bpchar", "char", "tinytext", "mediumtext", "longtext", "citext"})

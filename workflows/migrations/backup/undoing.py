@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from policies.migrations.model import Migration, MigrationPlan
+from policies.migrations.history import goes_back_from_half
+from policies.migrations.model import MigrationPlan
 from workflows.clients.databases import Database, record
-from workflows.clients.databases.session import Session
 from workflows.migrations.backup.errors import RestoreFailed
 from workflows.migrations.backup.stakes import undo_direction
 
@@ -28,7 +28,8 @@ async def undo_scripts(database: Database, plan: MigrationPlan) -> None:
 async def _settle_unfinished(database: Database, plan: MigrationPlan) -> None:
     """A migration that stopped half way: forgotten when it did nothing, else finished, so that it can be taken back.
 
-    Such plans have one statement a script (see ``choosing``), which was done or was not.
+    Such plans have one statement a script (see ``choosing``), which was done or was not. Where it is done in batches,
+    those that were are taken back from there.
     """
     found = await database.get_schema_version()
     forwards = "applying" if plan.direction == "up" else "reverting"
@@ -40,32 +41,8 @@ async def _settle_unfinished(database: Database, plan: MigrationPlan) -> None:
             f"version {found.unfinished.version} is half done, and it is none of the plan's",
             next_step="finish it first, then run the restore again",
         )
-    session = await database.locked()
-    if await _did_nothing(session, migration, plan):
-        await _forget(session, migration, plan)
-    else:
+    if await record.did_nothing(await database.locked(), migration.version, plan.direction):
+        async with database.begin_transaction() as session:
+            await record.forget(session, migration.version, plan.direction)
+    elif not goes_back_from_half(migration, found.unfinished):
         await database.apply_migration(migration, plan.direction)
-
-
-async def _did_nothing(session: Session, migration: Migration, plan: MigrationPlan) -> bool:
-    steps = await record.steps(session, migration.version, plan.direction)
-    if any(row.is_done for row in steps.values()):
-        return False
-    now = (await session.catalog()).digest()
-    return all(row.catalog_before == now for row in steps.values())
-
-
-async def _forget(session: Session, migration: Migration, plan: MigrationPlan) -> None:
-    await session.begin()
-    try:
-        await session.execute("DELETE FROM adx_migration_steps WHERE version = %s", (migration.version,))
-        if plan.direction == "up":
-            await session.execute("DELETE FROM adx_migrations WHERE version = %s", (migration.version,))
-        else:
-            await session.execute(
-                "UPDATE adx_migrations SET state = 'applied' WHERE version = %s", (migration.version,)
-            )
-    except BaseException:
-        await session.rollback()
-        raise
-    await session.commit()

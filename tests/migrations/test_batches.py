@@ -1,0 +1,148 @@
+"""Many databases in one activity, as a worker runs it: what an earlier attempt began is never forgotten."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from contextlib import AsyncExitStack
+
+import pytest
+from temporalio.activity import ActivityCancellationDetails
+from temporalio.testing import ActivityEnvironment
+
+from policies.migrations.spec import Engine
+from policies.migrations.targets import MigrationTarget
+from tests.migrations.clients import SLEEP, running
+from tests.migrations.targets import SHOP
+from tests.migrations.test_workflows import targets, versions
+from tests.migrations.worker import Migrations
+from workflows.clients.databases import DatabaseAddress, LockPatience, open_database
+from workflows.ledger import migrations_claims as claims
+from workflows.ledger import migrations_targets as rows
+from workflows.ledger.migrations_claims import TargetClaim
+from workflows.migrations.batches import BatchActivities
+from workflows.migrations.finding import claimed
+from workflows.migrations.models import BatchRequest, TargetResult
+from workflows.migrations.places import Places
+from workflows.migrations.servers import Server, server_of
+
+AT_ONCE = 3  # as the fixture's setting says
+Scripts = Sequence[tuple[str, str | None]]
+
+
+def activities(migrations: Migrations, places: Places | None = None) -> BatchActivities:
+    """Of one worker."""
+    return BatchActivities(migrations.runtime, None, LockPatience(attempts=2), places)
+
+
+async def asked(
+    migrations: Migrations, chosen: Sequence[MigrationTarget], scripts: Scripts = SHOP, *, is_undo: bool = False
+) -> BatchRequest:
+    """Bring them to their version, or back."""
+    body = await migrations.body(migrations.commit(scripts, chosen[0].engine), *chosen)
+    return BatchRequest(migrations.lease("op"), body, "main", [one.id for one in chosen], is_undo=is_undo)
+
+
+class Occupied(Places):
+    """All places are taken by others; ``waiting`` counts who came for one."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.waiting = asyncio.Semaphore(0)
+
+    def at(self, server: Server) -> asyncio.Semaphore:
+        """Whoever asks waits next."""
+        self.waiting.release()
+        return super().at(server)
+
+
+async def cancelled_while_waiting(migrations: Migrations, request: BatchRequest, engine: Engine) -> list[TargetResult]:
+    """The results of an attempt that is cancelled while all places of its server are taken."""
+    environment, places = ActivityEnvironment(), Occupied()
+    async with AsyncExitStack() as held:
+        for _ in range(AT_ONCE):
+            await held.enter_async_context(Places.at(places, server_of(migrations.runtime.environ, "main", engine)))
+        task = asyncio.create_task(environment.run(activities(migrations, places).migrate_batch, request))
+        for _ in request.chosen:
+            await places.waiting.acquire()
+        environment.cancel()
+    return (await task).results
+
+
+async def died_in_the_middle(
+    migrations: Migrations, request: BatchRequest, address: DatabaseAddress, looker: DatabaseAddress
+) -> None:
+    """An attempt whose worker is ended while a script runs."""
+    environment = ActivityEnvironment()
+    task = asyncio.create_task(environment.run(activities(migrations).migrate_batch, request))
+    async with open_database(looker) as admin:
+        while not await running(admin, address):
+            await asyncio.sleep(0.05)
+    environment.cancel(ActivityCancellationDetails(worker_shutdown=True))
+    with pytest.raises(asyncio.CancelledError):
+        await task
+
+
+async def test_cancelled_before_it_began_nothing_is_touched(
+    migrations: Migrations, databases: list[DatabaseAddress]
+) -> None:
+    """And nothing says otherwise."""
+    request = await asked(migrations, targets(databases[:2], (0, 2)))
+    results = await cancelled_while_waiting(migrations, request, databases[0].engine)
+    assert {(one.outcome, one.why) for one in results} == {("restored", "cancelled before it began")}
+    assert await rows.runs_of(migrations.runtime.ledger, "op") == ()
+
+
+async def test_what_an_earlier_attempt_had_begun_is_taken_back(
+    migrations: Migrations, address: DatabaseAddress, databases: list[DatabaseAddress]
+) -> None:
+    """Not called untouched because this attempt did not come to it."""
+    slow = (SHOP[0], (SLEEP[address.engine].format(60), "DROP TABLE slow"))
+    request = await asked(migrations, targets(databases[:1], (0, 2)), slow)
+    await died_in_the_middle(migrations, request, databases[0], address)
+    assert await versions(databases[:1]) == [1]
+    (result,) = await cancelled_while_waiting(migrations, request, address.engine)
+    assert (result.outcome, result.version, result.why) == ("restored", 0, "cancelled")
+    assert await versions(databases[:1]) == [0]
+
+
+async def test_what_an_earlier_attempt_had_ended_stays(
+    migrations: Migrations, databases: list[DatabaseAddress]
+) -> None:
+    """It was done when the cancellation came."""
+    request = await asked(migrations, targets(databases[:2], (0, 2)))
+    await ActivityEnvironment().run(activities(migrations).migrate_batch, request)
+    results = await cancelled_while_waiting(migrations, request, databases[0].engine)
+    assert {(one.outcome, one.version) for one in results} == {("delivered", 2)}
+    assert await versions(databases[:2]) == [2, 2]
+
+
+async def test_nothing_is_made_to_take_back_what_was_never_touched(
+    migrations: Migrations, address: DatabaseAddress, databases: list[DatabaseAddress]
+) -> None:
+    """A new tenant's database is not there, and need not be."""
+    request = await asked(migrations, targets(databases[:1], (0, 2)), is_undo=True)
+    (result,) = (await ActivityEnvironment().run(activities(migrations).migrate_batch, request)).results
+    assert (result.outcome, result.why) == ("restored", "it was not touched")
+    name = databases[0].database if address.engine == "mysql" else databases[0].schema
+    async with open_database(address) as admin:
+        query = "SELECT 1 FROM information_schema.schemata WHERE schema_name = %s"
+        assert await admin.execute_query(query, (name,)) == []
+
+
+async def test_what_another_operation_is_changing_is_left_alone(
+    migrations: Migrations, databases: list[DatabaseAddress]
+) -> None:
+    """It counts as one that could not be brought; the others are."""
+    chosen = targets(databases[:3], (0, 2))
+    ledger, other = (
+        migrations.runtime.ledger,
+        TargetClaim(environment=migrations.environment, operation_id="other", holder="other"),
+    )
+    await claims.claim(ledger, other, [claimed(chosen[0])])
+    await rows.begin(ledger, other, chosen[0].id, (0, 1), catalog={"digest": "d" * 64, "body": {}}, written={})
+    request = await asked(migrations, chosen)
+    results = (await ActivityEnvironment().run(activities(migrations).migrate_batch, request)).results
+    assert [one.outcome for one in results] == ["restored", "delivered", "delivered"]
+    assert results[0].why == "nothing was touched: other is changing it"
+    assert await versions(databases[1:3]) == [2, 2]
