@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from pipelines.preview.schema_changes import edited_scripts
 from policies.change_set import ChangeSet, diff
 from policies.declarations import Declarations
 from policies.desired_state import DesiredState, resolve
@@ -25,13 +26,17 @@ class UnknownEnvironment(AdxError):
 
 @dataclass(frozen=True)
 class EnvironmentChange:
-    """One environment before and after the merge; None where it is not declared."""
+    """One environment before and after the merge; None where it is not declared.
+
+    ``edited_scripts`` are scripts of databases, up to the version that the base declares here, that differ.
+    """
 
     environment: str
     base: DesiredState | None
     after: DesiredState | None
     base_rules: EnvironmentSpec | None
     after_rules: EnvironmentSpec | None
+    edited_scripts: tuple[str, ...] = ()
 
     @property
     def change_set(self) -> ChangeSet:
@@ -41,8 +46,9 @@ class EnvironmentChange:
 
     @property
     def is_affected(self) -> bool:
-        """Whether a unit differs, or the rules by which the environment is delivered."""
-        return self.base_rules != self.after_rules or not self.change_set.is_empty()
+        """Whether a unit differs, a script that it has, or the rules by which the environment is delivered."""
+        is_edited = bool(self.edited_scripts) or self.base_rules != self.after_rules
+        return is_edited or not self.change_set.is_empty()
 
 
 @dataclass(frozen=True)
@@ -76,7 +82,8 @@ class PullRequestChange:
             base = _state(self.before, environment, self.base, delivered)
             base_rules = self._rules(self.before, environment)
         after = _state(self.after, environment, self.merged.commit, base or delivered)
-        return EnvironmentChange(environment, base, after, base_rules, self._rules(self.after, environment))
+        edited = edited_scripts(environment, self.before, self.after)
+        return EnvironmentChange(environment, base, after, base_rules, self._rules(self.after, environment), edited)
 
     def affected(self) -> list[str]:
         """The environments that the pull request changes. Without a base, all: what is delivered is not known here."""

@@ -17,6 +17,8 @@ from pipelines.preview.changes import PullRequestChange, read
 from pipelines.preview.gather import Gatherer, Previewed
 from pipelines.preview.markdown import markdown as markdown_of
 from pipelines.preview.merging import merged, read_report
+from pipelines.preview.migration_policy import with_migrations
+from pipelines.preview.migration_words import migrates_words
 from pipelines.preview.policy import PolicyAnswer, PolicyQuestion, answer
 from pipelines.preview.report import EnvironmentReport, Report, ToolVersion
 from pipelines.reporting import reporter_for
@@ -76,7 +78,8 @@ def run_policy(
     reporter = reporter_for(invocation, report_to, change.head)
     reporter.started("policy")
     with reporter.failing_all(["policy"]):
-        found = answer(PolicyQuestion(change, tuple(change.chosen(environments))), invocation.output.say)
+        names = tuple(change.chosen(environments))
+        found = with_migrations(answer(PolicyQuestion(change, names), invocation.output.say), change, names)
     invocation.output.result(found, policy_screen(found))
     reporter.ended("policy", not found.is_failing, found.sentence())
     return ExitCode.FAILED if found.is_failing else ExitCode.OK
@@ -135,7 +138,7 @@ def _sentence(report: EnvironmentReport) -> str:
     )
     reason = {"blocked": "blocked: ", "unchecked": "could not be checked whole: ", "ok": ""}[report.verdict]
     digest = f"; plan {report.digest[:12]}" if report.digest else ""
-    return f"{reason}{what or 'no object changes'}{digest}"
+    return f"{reason}{'; '.join((what or 'no object changes', *migrates_words([report])))}{digest}"
 
 
 def _read(path: Path) -> Report:

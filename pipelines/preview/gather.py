@@ -18,8 +18,10 @@ from infra.engine import Engine, EngineSettings, Plan, plan_environment
 from infra.inputs import with_pinned_commits
 from pipelines.preview.build import environment_report
 from pipelines.preview.changes import EnvironmentChange, PullRequestChange, delivered_state
+from pipelines.preview.migration_report import FoundMigrations
 from pipelines.preview.policy import PolicyAnswer
 from pipelines.preview.report import EnvironmentReport, Holds
+from pipelines.preview.schema_changes import is_touched
 from pipelines.preview.waves import holds_now
 from policies.change_set import FieldChange, diff, field_changes
 from policies.desired_state import DesiredState
@@ -46,6 +48,9 @@ class _Facts:
     """What is found out about one environment, as far as it goes."""
 
     delivered: DesiredState | None = None
+    is_delivered_known: bool = False
+    change: EnvironmentChange | None = None
+    migrations: FoundMigrations = field(default_factory=FoundMigrations)
     plan: Plan | None = None
     binding: PlanBinding | None = None
     unchecked: list[str] = field(default_factory=list)
@@ -81,7 +86,20 @@ class Gatherer:
                 await self._gather(environment, facts)
             except AdxError as error:
                 facts.unchecked.append(_told_why(error))
+            facts.change = self._change.of(environment, facts.delivered)
+            await self._look_at_databases(facts, facts.change)
             return facts
+
+    async def _look_at_databases(self, facts: _Facts, change: EnvironmentChange) -> None:
+        """What becomes of databases, where any is touched; by the base where nobody knows what is delivered."""
+        start = facts.delivered if facts.is_delivered_known else change.base
+        if change.after is None or not (change.edited_scripts or is_touched(start, change.after)):
+            return
+        from pipelines.preview.migration_facts import Question, found_migrations  # noqa: PLC0415 - costs to import
+
+        self._say(f"{change.environment}: looking at databases")
+        question = Question(self._change, change.environment, start, change.after, self._environ)
+        facts.migrations = await found_migrations(question)
 
     async def _gather(self, environment: str, facts: _Facts) -> None:
         settings = EngineSettings.from_environment(self._environ)
@@ -91,6 +109,7 @@ class Gatherer:
             # Pulumi can plan without a cluster, by what it remembers; a reviewer must not take that for the truth.
             await cluster.version()
             facts.delivered = await self._delivered(engine, environment, facts)
+            facts.is_delivered_known = True
             if engine.is_busy() and UNDER_WAY not in facts.notes:
                 facts.notes.append(UNDER_WAY)
             after = self._change.of(environment, facts.delivered).after
@@ -132,7 +151,7 @@ class Gatherer:
         return with_pinned_commits(state, units)
 
     def _told(self, environment: str, facts: _Facts, policy: PolicyAnswer) -> Previewed:
-        change = self._change.of(environment, facts.delivered)
+        change = facts.change or self._change.of(environment, facts.delivered)
         holds = _holds(change, facts)
         report = environment_report(
             environment=environment,
@@ -147,6 +166,7 @@ class Gatherer:
             notes=facts.notes,
             unchecked=(*facts.unchecked, *policy.unchecked),
             digest=facts.binding.digest if facts.binding is not None else "",
+            migrations=facts.migrations,
         )
         return Previewed(report, facts.binding)
 

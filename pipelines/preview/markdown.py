@@ -8,7 +8,7 @@ comes from outside is made inert on the way (see ``escaping``).
 
 from __future__ import annotations
 
-from pipelines.preview import details, fleets, hazards, outcomes
+from pipelines.preview import details, fleets, hazards, migration_sections, outcomes
 from pipelines.preview.escaping import code, codes, link, prose
 from pipelines.preview.folding import Section, fitted
 from pipelines.preview.layout import Room, room_for
@@ -34,15 +34,19 @@ def _sections(report: Report, room: Room) -> list[Section]:
     """All sections, in the order in which they are read; those without content have a total of 0."""
     return [
         *hazards.obstacles(report),
+        migration_sections.blocking_section(report, room),
         hazards.dangerous_section(report, room),
+        migration_sections.losses_section(report),
         hazards.renames_section(report),
         outcomes.counts_section(report),
         outcomes.declarations_section(report, room),
         hazards.rules_section(report),
+        migration_sections.migrations_section(report, room),
         outcomes.disruption_section(report, room),
         outcomes.tenants_section(report, room),
         fleets.waves_section(report),
         hazards.other_findings_section(report),
+        migration_sections.other_section(report, room),
         outcomes.pending_section(report, room),
         outcomes.notes_section(report),
         details.replaced_section(report, room),
@@ -50,6 +54,7 @@ def _sections(report: Report, room: Room) -> list[Section]:
         details.creations_section(report, room),
         details.pending_properties_section(report, room),
         fleets.units_section(report, room),
+        migration_sections.databases_section(report, room),
         details.picture_section(report),
         outcomes.plans_section(report),
     ]

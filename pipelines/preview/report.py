@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Literal
 
 from infra.engine.plan import Action
+from pipelines.preview.migration_report import DataLoss, MigrationOutline
 from policies.change_set import FieldChange
 from policies.checkov.findings import PolicyFinding
 from policies.errors import Problem
@@ -125,9 +126,9 @@ class EnvironmentReport(Spec):
     the commit. ``pending_units`` were changed by commits that are merged and
     not delivered yet; they would be delivered with this one. ``rules`` are what
     differs in environment.yaml. ``fleet`` is set where tenants change that are
-    delivered in waves. ``problems`` forbid the change, ``unchecked``
-    says what could not be looked at: both make the check fail. ``digest``
-    binds a rollout to this plan.
+    delivered in waves, ``migrations`` where databases get another version.
+    ``problems`` forbid the change, ``unchecked`` says what could not be looked
+    at: both make the check fail. ``digest`` binds a rollout to this plan.
     """
 
     environment: str
@@ -146,12 +147,24 @@ class EnvironmentReport(Spec):
     unchecked: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     fleet: FleetOutline | None = None
+    migrations: tuple[MigrationOutline, ...] = ()
     digest: str = ""
+
+    @property
+    def blocking(self) -> int:
+        """How many findings forbid the merge, those in scripts of databases among them."""
+        of_scripts = sum(len(one.blocking) for one in self.migrations)
+        return of_scripts + sum(finding.is_blocking for finding in self.findings)
+
+    @property
+    def losses(self) -> tuple[DataLoss, ...]:
+        """What databases would lose for good."""
+        return tuple(loss for one in self.migrations for loss in one.losses)
 
     @property
     def verdict(self) -> Verdict:
         """Blocked wins over unchecked: both fail, but one can be mended in the pull request."""
-        if self.problems or any(finding.is_blocking for finding in self.findings):
+        if self.problems or self.blocking:
             return "blocked"
         return "unchecked" if self.unchecked else "ok"
 

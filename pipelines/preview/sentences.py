@@ -9,6 +9,7 @@ from itertools import groupby
 from typing import Literal
 
 from infra.engine.plan import Action
+from pipelines.preview.migration_words import migrates_words
 from pipelines.preview.report import Disruption, EnvironmentReport, Report, ResourceRow, Verdict
 from pipelines.screens.common import counted
 from policies.change_set import FieldChange
@@ -36,9 +37,11 @@ def verdict_sentence(report: Report) -> str:
 def _obstacles(report: Report) -> list[str]:
     problems = sum(len(one.problems) for one in report.environments)
     blocking = sum(finding.is_blocking for one in report.environments for finding in one.findings)
+    unsafe = sum(one.blocking for one in report.environments) - blocking
     unchecked = sum(1 for one in report.environments if one.unchecked)
     found = [counted(problems, "problem")] if problems else []
     found += [counted(blocking, "policy finding")] if blocking else []
+    found += [counted(unsafe, "unsafe database statement")] if unsafe else []
     blocked = [f"blocked by {' and '.join(found)}"] if found else []
     return blocked + ([f"{counted(unchecked, 'environment')} could not be checked whole"] if unchecked else [])
 
@@ -50,6 +53,7 @@ def _happens(report: Report) -> list[str]:
     if any(row.is_pending for row in rows):
         earlier = _effects_of([row for row in rows if row.is_pending])
         parts.append(f"what was merged earlier comes along: {earlier}")
+    parts += migrates_words(report.environments)
     if not ours and not any(one.units or one.rules for one in report.environments):
         return parts
     return parts + disruption_words([one for env in report.environments for one in env.disruptions])
@@ -78,6 +82,8 @@ def title(report: Report) -> str:
     rows = [row for one in report.environments for row in one.resources]
     if any(row.is_dangerous for row in rows):
         return f"⚠️ {' or '.join(verbs_of_danger(rows))} what exists"
+    if any(one.losses for one in report.environments):
+        return "⚠️ changes databases in a way that is not undone by scripts"
     return _TITLES["ok"] if len(unaffected(report)) < len(report.environments) else "✅ nothing changes"
 
 
@@ -187,6 +193,7 @@ def is_quiet(report: EnvironmentReport) -> bool:
         report.units
         or report.rules
         or report.resources
+        or report.migrations
         or report.problems
         or report.findings
         or report.unchecked

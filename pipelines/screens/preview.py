@@ -35,6 +35,7 @@ from pipelines.preview.sentences import (
 )
 from pipelines.preview.waves import rule_words, wave_title, wave_words
 from pipelines.screens.common import counted, short
+from pipelines.screens.preview_migrations import finding_texts, loss_texts, migration_texts
 from policies.change_set import FieldChange
 from policies.checkov.findings import PolicyFinding
 from policies.errors import Problem
@@ -76,7 +77,8 @@ def _heading(report: Report) -> Text:
 
 
 def _style(report: Report) -> str:
-    if report.verdict == "ok" and any(row.is_dangerous for one in report.environments for row in one.resources):
+    is_dangerous = any(one.losses or any(row.is_dangerous for row in one.resources) for one in report.environments)
+    if report.verdict == "ok" and is_dangerous:
         return "bold yellow"
     return _VERDICT_STYLES[report.verdict]
 
@@ -103,8 +105,10 @@ def _grid(rows: Iterable[Row]) -> Table:
 def _rows(report: EnvironmentReport, most: int, *, is_full: bool) -> Iterator[Row]:
     yield from _listed("mend", map(_problem, report.problems), most)
     yield from _listed("policy", map(_finding, _sorted_findings(report)), most)
+    yield from _listed("unsafe", finding_texts(report, is_blocking=True), most)
     yield from _listed("unchecked", (plain(text, "yellow") for text in report.unchecked), most)
     yield from _listed("danger", map(_danger, dangerous(report)), most)
+    yield from _listed("for good", loss_texts(report), most)
     renames = (plain(f"{one.before} → {one.after}: {one.why}", "yellow") for one in report.renames)
     yield from _listed("no rename", renames, most)
     counts = Counter(row.action for row in report.resources if not row.is_pending)
@@ -112,6 +116,8 @@ def _rows(report: EnvironmentReport, most: int, *, is_full: bool) -> Iterator[Ro
         yield "objects", plain(effects(counts))
     yield from _listed("rules", map(_field, report.rules), most)
     yield from _listed("declared", (_units(rows, most) for rows in _alike(report.units)), most)
+    yield from _listed("databases", migration_texts(report, most), most)
+    yield from _listed("scripts", finding_texts(report, is_blocking=False), most)
     yield from _listed("disruption", map(_disruption, _by_downtime(report)), most)
     yield from _tenants(report.tenants, most)
     if report.fleet is not None:

@@ -15,6 +15,9 @@ from pipelines.screens.preview import preview_screen
 from tests.preview import inert
 from tests.preview.examples import EXAMPLES, several_environments
 from tests.preview.golden import assert_golden
+from tests.preview.schema_examples import SCHEMA_EXAMPLES
+
+ALL = {**EXAMPLES, **SCHEMA_EXAMPLES}
 
 
 def drawn(screen: RenderableType, width: int = 80) -> str:
@@ -26,16 +29,16 @@ def drawn(screen: RenderableType, width: int = 80) -> str:
     return "\n".join(lines) + "\n"
 
 
-@pytest.mark.parametrize("name", EXAMPLES)
+@pytest.mark.parametrize("name", ALL)
 def test_a_comment_says_what_would_happen(name: str) -> None:
     """The dangerous first, then the counts, then the details, folded."""
-    assert_golden(f"{name}.md", markdown(EXAMPLES[name]()))
+    assert_golden(f"{name}.md", markdown(ALL[name]()))
 
 
-@pytest.mark.parametrize("name", EXAMPLES)
+@pytest.mark.parametrize("name", ALL)
 def test_a_screen_says_it_in_short(name: str) -> None:
     """An ordinary change needs no scrolling."""
-    text = drawn(preview_screen(EXAMPLES[name]()))
+    text = drawn(preview_screen(ALL[name]()))
     assert_golden(f"{name}.txt", text)
     assert len(text.splitlines()) <= 40
 
@@ -48,17 +51,17 @@ def test_the_full_screen_shows_every_property() -> None:
     assert "--full" not in text
 
 
-@pytest.mark.parametrize("name", EXAMPLES)
+@pytest.mark.parametrize("name", ALL)
 def test_the_json_of_a_report_reads_back_as_the_same_report(name: str) -> None:
     """What one CI job writes, another reads."""
-    report = EXAMPLES[name]()
+    report = ALL[name]()
     assert read_report(msgspec.json.encode(report), "x.json") == report
 
 
-@pytest.mark.parametrize("name", EXAMPLES)
+@pytest.mark.parametrize("name", ALL)
 def test_all_html_of_a_comment_is_its_own_folding(name: str) -> None:
     """Nothing else is markup."""
-    for block in inert.html(markdown(EXAMPLES[name]())):
+    for block in inert.html(markdown(ALL[name]())):
         assert block.strip().startswith(("<details><summary>", "</details>"))
 
 
