@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 StepStatus = Literal["pending", "running", "succeeded", "failed", "cancelled", "skipped"]
@@ -15,6 +15,14 @@ class Timeouts:
     read_seconds: float = 120
     apply_seconds: float = 3600
     heartbeat_seconds: float = 15
+    migrate_seconds: float = 30 * 86_400
+
+    def for_migrations(self) -> Timeouts:
+        """``migrate_seconds`` for what changes something.
+
+        A backfill or a dump takes as long as the data are many; that a worker is dead, its heartbeat tells.
+        """
+        return replace(self, apply_seconds=self.migrate_seconds)
 
 
 @dataclass

@@ -10,6 +10,7 @@ import typer
 from pipelines.cli.invocation import Invocation, current
 
 if TYPE_CHECKING:
+    from workflows.ledger import Ledger
     from workflows.ledger.models import AuditHead, RolloutHistory
     from workflows.ledger.unit_history import UnitStory
 
@@ -45,8 +46,8 @@ def history(
     if wanted:
         from pipelines.screens.history import unit_history_screen
 
-        stories = asyncio.run(_stories(current(ctx), wanted, environment, limit))
-        current(ctx).output.result(stories, unit_history_screen(wanted, stories))
+        stories, newest = asyncio.run(_stories(current(ctx), wanted, environment, limit))
+        current(ctx).output.result(stories, unit_history_screen(wanted, stories, newest))
         return
     from pipelines.screens.history import history_screen
 
@@ -67,8 +68,8 @@ def show(
     """
     from pipelines.screens.show import show_screen
 
-    found = asyncio.run(_show(current(ctx), rollout))
-    current(ctx).output.result(found, show_screen(found))
+    found, newest = asyncio.run(_show(current(ctx), rollout))
+    current(ctx).output.result(found, show_screen(found, newest))
 
 
 def verify_audit(
@@ -92,12 +93,16 @@ def verify_audit(
     current(ctx).output.result(head, plain(f"the trail holds; its end is {head.sequence}:{head.hash}", "green"))
 
 
-async def _stories(invocation: Invocation, unit: str, environment: str | None, limit: int) -> tuple[UnitStory, ...]:
+async def _stories(
+    invocation: Invocation, unit: str, environment: str | None, limit: int
+) -> tuple[tuple[UnitStory, ...], dict[str, str]]:
+    """The stories, and by environment the id of its newest rollout."""
     from pipelines.cli.connections import ledger
     from workflows.ledger.unit_history import stories
 
     async with ledger(invocation.settings) as opened:
-        return await stories(opened, unit, environment=environment, limit=limit)
+        found = await stories(opened, unit, environment=environment, limit=limit)
+        return found, {name: await _newest(opened, name) for name in (story.now.environment for story in found)}
 
 
 async def _history(invocation: Invocation, environment: str | None, limit: int) -> list[RolloutHistory]:
@@ -111,12 +116,22 @@ async def _history(invocation: Invocation, environment: str | None, limit: int) 
     return sorted(found, key=lambda entry: entry.rollout.started_at, reverse=True)[:limit]
 
 
-async def _show(invocation: Invocation, rollout_id: str) -> RolloutHistory:
+async def _show(invocation: Invocation, rollout_id: str) -> tuple[RolloutHistory, str]:
+    """The rollout, and the id of the newest one of its environment."""
     from pipelines.cli.connections import ledger
     from workflows.ledger.history import show as read
 
     async with ledger(invocation.settings) as opened:
-        return await read(opened, rollout_id)
+        found = await read(opened, rollout_id)
+        return found, await _newest(opened, found.rollout.environment)
+
+
+async def _newest(opened: Ledger, environment: str) -> str:
+    """The id of the newest rollout of an environment that has one."""
+    from workflows.ledger import rollouts
+
+    (newest,) = await rollouts.newest(opened, environment, limit=1)
+    return newest.id
 
 
 async def _verify(invocation: Invocation, kept: str | None) -> AuditHead:

@@ -9,6 +9,7 @@
 ======  ================================================================================
 200     values, versions, which of them are stale (what could confirm them is away), and what cannot be had now
 304     nothing changed, or nothing changed while it waited
+400     a name that none can have, or a wait that is no number
 401     no token, or one that nobody gave
 403     the token may not read this (or no secrets)
 503     the repository is away, and this process was not asked for the service before
@@ -33,7 +34,7 @@ from pipelines.configuration_api.grants import Grant, Grants
 from pipelines.http.bearer import CHALLENGE
 from pipelines.http.problems import RETRY_AFTER_SECONDS, Refusal, answer_of
 from pipelines.http.tags import is_known, tag_of
-from policies.configuration.values import Json
+from policies.configuration.values import ConfigurationKey, Json, why_key_is_refused
 from policies.errors import AdxError
 from workflows.configuration.reading import ConfigurationReader, Values
 
@@ -113,6 +114,7 @@ class Api:
             wait_seconds=_seconds(query.get("wait", "0")),
             known_tag=request.headers.get("if-none-match", ""),
         )
+        _check_names(question)
         _check(grant, question)
         return question
 
@@ -130,7 +132,7 @@ class Api:
                 await asyncio.sleep(0)
                 values = await self._reader.values_of(*scope, question.tenant_id)
                 answer = _answer(values, with_secrets=question.with_secrets)
-                tag = _tag(answer, question)
+                tag = _tag(answer, values, question)
                 if not is_known(tag, question.known_tag) or remaining_seconds <= 0 or self._stopping.is_set():
                     return answer, tag
                 await asyncio.wait({news, stopping}, return_when=asyncio.FIRST_COMPLETED)
@@ -145,8 +147,22 @@ def application(reader: ConfigurationReader, grants: Grants, stopping: asyncio.E
     return Starlette(routes=[Route(PATH, api.get, methods=["GET"]), Route("/healthz", api.health, methods=["GET"])])
 
 
+def _check_names(question: Question) -> None:
+    """A name that nothing can have is not looked up, nor remembered as having no values."""
+    key = ConfigurationKey(
+        namespace=question.namespace,
+        environment=question.environment,
+        service=question.service,
+        key="ANY",
+        tenant_id=question.tenant_id,
+    )
+    why = why_key_is_refused(key)
+    if why is not None:
+        raise Refusal(400, why)
+
+
 def _check(grant: Grant, question: Question) -> None:
-    if not grant.allows(question.environment, question.service, question.tenant_id):
+    if not grant.allows(question.namespace, question.environment, question.service, question.tenant_id):
         raise Refusal(403, "the token may not read this")
     if question.with_secrets and not grant.secrets:
         raise Refusal(403, "the token may not read secrets")
@@ -166,10 +182,14 @@ def _answer(found: Values, *, with_secrets: bool) -> Answer:
     )
 
 
-def _tag(answer: Answer, question: Question) -> str:
-    """Of versions and not of values: a digest of a short secret would give it away."""
+def _tag(answer: Answer, values: Values, question: Question) -> str:
+    """Of versions and not of values: a digest of a short secret would give it away.
+
+    And of layers: a tenant's own value and the environment's count their versions each for itself.
+    """
     left_out = [*answer.secrets_left_out, *answer.unavailable]
-    what = (question.tenant_id, question.with_secrets, answer.versions, answer.stale, left_out)
+    layers = sorted((key.key, one.layer) for key, one in values.readings.items() if key.key in answer.versions)
+    what = (question.tenant_id, question.with_secrets, answer.versions, layers, answer.stale, left_out)
     return tag_of(msgspec.json.encode(what))
 
 

@@ -2,8 +2,8 @@
 
 ::
 
-    [{"name": "frontend", "token_sha256": "9f86…", "environments": ["staging"],
-      "services": ["frontend"], "tenants": ["*"], "secrets": true}]
+    [{"name": "frontend", "token_sha256": "9f86…", "namespaces": ["boutique-staging"],
+      "environments": ["staging"], "services": ["frontend"], "tenants": ["*"], "secrets": true}]
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from policies.spec import Spec
 from workflows.errors import AdxValidationError
 
 ALL = "*"
+_NEXT_STEP = 'each grant needs name, token_sha256, namespaces (such as ["boutique-staging"]), environments and services'
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 
 
@@ -27,19 +28,25 @@ class GrantsRefused(AdxValidationError):
 
 
 class Grant(Spec):
-    """What the token with this digest may read; ``*`` is all. Without ``tenants`` only what is everybody's."""
+    """What the token with this digest may read; ``*`` is all. Without ``tenants`` only what is everybody's.
+
+    One store may serve several platforms, whose environments and services have the same names: ``namespaces`` says
+    whose values these are.
+    """
 
     name: str
     token_sha256: str
+    namespaces: tuple[str, ...]
     environments: tuple[str, ...]
     services: tuple[str, ...]
     tenants: tuple[str, ...] = ()
     secrets: bool = False
 
-    def allows(self, environment: str, service: str, tenant_id: str | None) -> bool:
+    def allows(self, namespace: str, environment: str, service: str, tenant_id: str | None) -> bool:
         """Whether values of this service may be read."""
         return (
-            _is_in(environment, self.environments)
+            _is_in(namespace, self.namespaces)
+            and _is_in(environment, self.environments)
             and _is_in(service, self.services)
             and (tenant_id is None or _is_in(tenant_id, self.tenants))
         )
@@ -72,7 +79,7 @@ class Grants:
         except OSError as error:
             raise GrantsRefused(f"{path} cannot be read: {type(error).__name__}") from None
         except msgspec.MsgspecError as error:
-            raise GrantsRefused(f"{path} is not a list of grants: {error}") from None
+            raise GrantsRefused(f"{path} is not a list of grants: {error}", next_step=_NEXT_STEP) from None
 
     def of(self, authorization: str | None) -> Grant | None:
         """The grant of an ``Authorization: Bearer …`` header; None when there is none."""

@@ -15,7 +15,8 @@ import msgspec
 
 from pipelines.preview.changes import PullRequestChange
 from pipelines.preview.migration_report import BackupOutline, FoundMigrations
-from pipelines.preview.migrations import Asked, counted_tables, largest_target, outline, worst
+from pipelines.preview.migrations import Asked, largest_target, outline, worst
+from pipelines.preview.returning import ASK_SECONDS, MOST_ASKED, with_returned
 from pipelines.preview.schema_changes import SchemaChange, Sides, history_problems, schema_changes
 from policies.desired_state import DesiredState
 from policies.errors import AdxError, DeclarationError, Problem
@@ -25,7 +26,6 @@ from policies.loader import read_databases
 from policies.migrations.history import SchemaVersion
 from policies.migrations.model import ScriptSet
 from policies.migrations.safety.findings import SafetyFinding, ScriptWaiver, Statistics
-from policies.migrations.safety.judging import statistics_of
 from policies.migrations.targets import MigrationTarget
 from policies.migrations.waivers import FILE, load_waivers
 from policies.tree_layout import layout_of
@@ -37,8 +37,6 @@ from workflows.migrations.checking import check_plan
 from workflows.migrations.planning import statistics
 from workflows.migrations.servers import AT_ONCE, Server, is_known, server_of, setting_of
 
-MOST_ASKED = 200
-ASK_SECONDS = 60
 MOST_NAMED = 5
 
 
@@ -76,7 +74,10 @@ async def found_migrations(question: Question) -> FoundMigrations:
         sides = Sides(change.before, change.after, known)
         ways, problems = schema_changes(question.environment, question.start, question.after, sides)
         told, unchecked, notes = [], list[str](), await asyncio.to_thread(_edited_waivers, change)
-        for way in ways:
+        found = await with_returned(ways, question.environ, (question.start, question.after), sides)
+        problems += found.problems
+        notes += found.notes
+        for way in found.ways:
             asked, against, noted = await _asked(way, question.environ)
             problems += against
             notes += noted
@@ -87,7 +88,7 @@ async def found_migrations(question: Question) -> FoundMigrations:
         return FoundMigrations(unchecked=(f"migrations: {_told(error)}",))
     return FoundMigrations(
         outlines=tuple(told),
-        problems=tuple(problems),
+        problems=tuple(dict.fromkeys(problems)),
         unchecked=tuple(unchecked),
         notes=tuple(dict.fromkeys(notes)),
     )
@@ -95,16 +96,19 @@ async def found_migrations(question: Question) -> FoundMigrations:
 
 async def _judged(
     way: SchemaChange, asked: Asked, waivers: Sequence[ScriptWaiver], today: date
-) -> tuple[tuple[SafetyFinding, ...], list[str]]:
-    """What the safety checks find, or why they cannot say."""
-    if not way.proposed:
+) -> tuple[tuple[SafetyFinding, ...] | None, list[str]]:
+    """What the safety checks find; None, and why, where they cannot say.
+
+    Scripts that were merged before are looked at for how long they take; in a new database none takes time.
+    """
+    if way.is_new and not way.proposed:
         return (), []
     try:
         return await asyncio.to_thread(
             check_plan, way.scripts, way.plan, worst(way, asked), waivers, environment=way.environment, today=today
         ), []
     except AdxError as error:
-        return (), [f"migrations of {way.plan.database}: {_told(error)}"]
+        return None, [f"migrations of {way.plan.database}: {_told(error)}"]
 
 
 async def _asked(way: SchemaChange, environ: Mapping[str, str]) -> tuple[Asked, list[Problem], list[str]]:
@@ -156,9 +160,8 @@ async def _ask_server(server: Server, targets: Sequence[MigrationTarget], answer
 async def _ask(server: Server, target: MigrationTarget, answers: _Answers) -> None:
     async with open_database(server.of(target)) as database:
         recorded = await database.get_schema_version()
-        found = await statistics(database)
+        answers.statistics[target.id] = await statistics(database)
     answers.recorded[target.id] = recorded
-    answers.statistics[target.id] = statistics_of(counted_tables(found.tables.values()), found.server_version)
 
 
 async def _backup(way: SchemaChange, asked: Asked, environ: Mapping[str, str]) -> BackupOutline | None:

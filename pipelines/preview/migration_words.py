@@ -171,7 +171,7 @@ def _size(count_bytes: int | None) -> str:
 
 def _by_size(found: DurationOutline, databases: int) -> str:
     if found.seconds is None or found.all_seconds is None:
-        return "how long it takes is not known without sizes"
+        return "how long it takes is not known"
     if found.all_seconds < _SOON_SECONDS:
         return "writing and reading tables takes less than a second"
     if databases == 1:

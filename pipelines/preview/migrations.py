@@ -18,14 +18,12 @@ from pipelines.preview.migration_report import (
     TableRows,
     When,
 )
-from pipelines.preview.migration_sql import masked, without_values
+from pipelines.preview.migration_sql import masked
 from pipelines.preview.schema_changes import SchemaChange
 from policies.migrations.model import MigrationPlan
 from policies.migrations.safety.findings import SafetyFinding, Statistics, TableAtStake
 from policies.migrations.safety.judging import with_checks
-
-# A table of so many bytes in which the server counts no row was never counted.
-UNCOUNTED_BYTES = 1_000_000
+from policies.migrations.sql_values import without_values
 
 
 @dataclass(frozen=True)
@@ -39,14 +37,6 @@ class Asked:
     unknown: tuple[str, ...] = ()
     at_once: int = 1
     backup: BackupOutline | None = None
-
-
-def counted_tables(sizes: Iterable[TableAtStake]) -> list[TableAtStake]:
-    """``sizes`` in which a table that was never counted has no rows that anybody knows."""
-    return [
-        msgspec.structs.replace(one, rows=None) if not one.rows and (one.bytes or 0) > UNCOUNTED_BYTES else one
-        for one in sizes
-    ]
 
 
 def worst(change: SchemaChange, asked: Asked) -> Statistics:
@@ -72,11 +62,17 @@ def largest_target(asked: Asked, tables: Sequence[str]) -> str:
 
 
 def outline(
-    change: SchemaChange, asked: Asked, findings: Sequence[SafetyFinding], runs: Sequence[tuple[str, float]] = ()
+    change: SchemaChange,
+    asked: Asked,
+    findings: Sequence[SafetyFinding] | None,
+    runs: Sequence[tuple[str, float]] = (),
 ) -> MigrationOutline:
-    """What a reviewer is told of ``change``. ``runs`` are environments and seconds of the same way before."""
+    """What a reviewer is told of ``change``; ``findings`` are None where the checks could not say.
+
+    ``runs`` are environments and seconds of the same way before.
+    """
     plan, engine = change.plan, change.scripts.engine
-    own = [masked(one, plan, engine) for one in findings if one.file in change.proposed]
+    own = [masked(one, plan, engine) for one in findings or () if one.file in change.proposed]
     losses = () if change.is_new else tuple(losses_of(plan, engine, change.proposed))
     return MigrationOutline(
         database=plan.database,
@@ -155,7 +151,7 @@ def _shown_backup(change: SchemaChange, backup: BackupOutline | None) -> BackupO
 
 
 def _duration(
-    change: SchemaChange, asked: Asked, findings: Sequence[SafetyFinding], runs: Sequence[tuple[str, float]]
+    change: SchemaChange, asked: Asked, findings: Sequence[SafetyFinding] | None, runs: Sequence[tuple[str, float]]
 ) -> DurationOutline:
     each = [_seconds(change.plan, findings, asked.statistics.get(one.id)) for one in change.asked]
     known = [one for one in each if one is not None]
@@ -168,9 +164,11 @@ def _duration(
     )
 
 
-def _seconds(plan: MigrationPlan, findings: Sequence[SafetyFinding], statistics: Statistics | None) -> float | None:
+def _seconds(
+    plan: MigrationPlan, findings: Sequence[SafetyFinding] | None, statistics: Statistics | None
+) -> float | None:
     """How long one database takes by its own sizes."""
-    if statistics is None:
+    if statistics is None or findings is None:
         return None
     sized = [msgspec.structs.replace(one, tables=_there(one, statistics)) for one in findings]
     return with_checks(plan, sized, statistics).estimated_duration_seconds

@@ -23,6 +23,7 @@ RULE = "migrations.history"
 ORDER_RULE = "migrations.order"
 _AS_DECLARED = " at (declared)"  # what a record that is only declared says instead of a time
 Scripts = Mapping[str, ScriptSet]
+States = tuple[DesiredState | None, DesiredState]
 
 
 @dataclass(frozen=True)
@@ -101,6 +102,19 @@ def schema_changes(
     return sorted(found, key=lambda one: one.is_new), list(dict.fromkeys(problems))
 
 
+def from_recorded(
+    way: SchemaChange, recorded: SchemaVersion, states: States, sides: Sides
+) -> tuple[SchemaChange | None, list[Problem]]:
+    """``way`` for databases that look new and have a version; without targets. None: there is nothing to run."""
+    plan, wrong = _planned(way.scripts, recorded, way.plan.to_version)
+    if plan is None or not plan.migrations:
+        return None, wrong
+    versions = (plan.from_version, plan.to_version)
+    middle, problems = _order(way.environment, way.scripts, versions, states)
+    proposed = frozenset(_proposed(way.environment, plan, sides))
+    return SchemaChange(way.environment, way.scripts, plan, (), proposed, middle), wrong + problems
+
+
 def history_problems(scripts: ScriptSet, recorded: SchemaVersion) -> list[Problem]:
     """How scripts differ from what was delivered, each difference at its script."""
     try:
@@ -164,7 +178,7 @@ def _order(
     environment: str,
     scripts: ScriptSet,
     versions: tuple[int, int],
-    states: tuple[DesiredState | None, DesiredState],
+    states: States,
 ) -> tuple[int | None, list[Problem]]:
     running, coming = (written_for(state, scripts.database) for state in states)
     try:

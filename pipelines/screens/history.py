@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 
 from rich.console import Group, RenderableType
@@ -32,7 +32,7 @@ def history_screen(rollouts: Sequence[Rollout]) -> RenderableType:
     for rollout, row in zip(rollouts, rows, strict=True):
         padded = [_padded(cell, width) for cell, width in zip(row, widths, strict=True)]
         lines += [Text("  ").join(padded), plain(f"    {rollout.id}", "dim")]
-        if rollout.environment not in told and (what := after_rollout(rollout)):
+        if rollout.environment not in told and (what := after_rollout(rollout, rollout.id)):
             lines.append(plain(f"    → {what}", "dim"))
         told.add(rollout.environment)
     return Group(*lines)
@@ -53,13 +53,16 @@ def _padded(cell: Text, width: int) -> Text:
     return Text.assemble(cell, " " * (width - len(cell)))
 
 
-def unit_history_screen(unit: str, stories: Sequence[UnitStory]) -> RenderableType:
-    """One part for each environment: how the unit is now, then what happened, newest first."""
+def unit_history_screen(unit: str, stories: Sequence[UnitStory], newest: Mapping[str, str]) -> RenderableType:
+    """One part for each environment: how the unit is now, then what happened, newest first.
+
+    ``newest`` are the ids of the newest rollouts, by environment.
+    """
     if not stories:
         return plain(f"No rollout has touched {unit}. `adx explain {unit}` says where it is declared.")
     parts: list[RenderableType] = [plain(unit, "bold")]
     for story in stories:
-        parts += [Text(), _now(story), *_next(story), *_events(story)]
+        parts += [Text(), _now(story), *_next(story, newest), *_events(story)]
     return Group(*parts)
 
 
@@ -74,11 +77,12 @@ def _now(story: UnitStory) -> Text:
     )
 
 
-def _next(story: UnitStory) -> list[Text]:
+def _next(story: UnitStory, newest: Mapping[str, str]) -> list[Text]:
     """What a person does about a unit that is neither new nor as before."""
     if story.now.status != "frozen" or not story.changes:
         return []
-    what = after_rollout(story.changes[0].rollout)
+    rollout = story.changes[0].rollout
+    what = after_rollout(rollout, newest.get(rollout.environment, rollout.id))
     return [plain(f"  → {what}", "dim")] if what else []
 
 

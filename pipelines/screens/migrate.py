@@ -83,7 +83,9 @@ def _pending(one: PlannedDatabase) -> list[RenderableType]:
         parts.append(Text.assemble(plain(f"  {migration.id.partition('/')[2]}"), plain(f"  {', '.join(notes)}", "dim")))
     seconds = one.plan.estimated_duration_seconds
     if seconds is None:
-        parts.append(plain("  how long it takes is not known without sizes (--url)", "dim"))
+        parts.append(
+            plain("  how long it takes is not known: by sizes (--url), where statements can be weighed", "dim")
+        )
     elif seconds:
         parts.append(plain(f"  rewriting, reading and filling tables takes about {duration(seconds)}", "dim"))
     return parts

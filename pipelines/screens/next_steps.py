@@ -13,11 +13,18 @@ def frozen(environment: str, reason: str) -> str:
     return f"{environment} is frozen: {reason}; {_thawing(environment)}"
 
 
-def after_rollout(rollout: Rollout, lost: Sequence[str] = ()) -> str:
+def after_rollout(rollout: Rollout, newest: str, lost: Sequence[str] = ()) -> str:
     """What follows from the end of ``rollout``; empty where nothing does, or where its failure says it.
 
-    ``lost`` are ids of units that are neither new nor as before.
+    ``newest`` is the id of the environment's newest rollout: every command is
+    about what that one left. ``lost`` are ids of units that are neither new nor
+    as before.
     """
+    what = _after(rollout, lost)
+    return what if not what or newest == rollout.id else f"a later rollout has followed: `adx show {newest}`"
+
+
+def _after(rollout: Rollout, lost: Sequence[str]) -> str:
     if rollout.status == "needs-operator":
         return _thawing(rollout.environment)
     if rollout.status != "partly-delivered":
@@ -40,8 +47,13 @@ def _thawing(environment: str) -> str:
 def _about_rest(environment: str, kind: str, step: str, lost: Sequence[str]) -> str:
     if kind == "heal":
         return f"`adx drift {environment}` shows what still differs, and who has set it"
-    if step != TENANTS_STEP:
-        return f"`adx migrate run {environment}` brings the databases that lag behind"
+    if step == TENANTS_STEP:
+        return _about_tenants(environment, lost)
+    databases = f"`adx migrate run {environment}` brings the databases that lag behind"
+    return f"{databases}; {_about_tenants(environment, lost)}" if lost else databases
+
+
+def _about_tenants(environment: str, lost: Sequence[str]) -> str:
     commands = (
         f"`adx deploy {environment} --force` tries again what is not new, "
         f"`adx rollback {environment}` takes back what is"

@@ -14,10 +14,10 @@ from pipelines.screens.next_steps import after_rollout
 from workflows.ledger.models import Rollout, RolloutHistory, Step, UnitRecord
 
 
-def show_screen(history: RolloutHistory) -> RenderableType:
-    """The whole story of one rollout."""
+def show_screen(history: RolloutHistory, newest: str) -> RenderableType:
+    """The whole story of one rollout; ``newest`` is the id of the environment's newest one."""
     lost = [unit.unit for unit in history.units if unit.status == "frozen"]
-    parts: list[RenderableType] = [_facts(history.rollout, lost)]
+    parts: list[RenderableType] = [_facts(history.rollout, after_rollout(history.rollout, newest, lost))]
     if history.steps:
         parts += [Text(), _steps(history.steps)]
     if history.units:
@@ -25,16 +25,16 @@ def show_screen(history: RolloutHistory) -> RenderableType:
     return Group(*parts)
 
 
-def _facts(rollout: Rollout, lost: Sequence[str]) -> Table:
+def _facts(rollout: Rollout, next_step: str) -> Table:
     grid = Table.grid(padding=(0, 2))
     grid.add_column(style="dim")
     grid.add_column(overflow="fold")
-    for name, value in _lines(rollout, lost):
+    for name, value in _lines(rollout, next_step):
         grid.add_row(name, value)
     return grid
 
 
-def _lines(rollout: Rollout, lost: Sequence[str]) -> list[tuple[str, Text]]:
+def _lines(rollout: Rollout, next_step: str) -> list[tuple[str, Text]]:
     took = duration(seconds_between(rollout.started_at, rollout.finished_at))
     lines = [
         ("rollout", plain(rollout.id, "bold")),
@@ -51,8 +51,8 @@ def _lines(rollout: Rollout, lost: Sequence[str]) -> list[tuple[str, Text]]:
         lines.append(("failure", plain(_failure(rollout.failure), "red")))
     if rollout.restored_to:
         lines.append(("restored to", plain(f"{short(rollout.restored_to)}, {_verified(rollout.restore_verified)}")))
-    if what := after_rollout(rollout, lost):
-        lines.append(("next", plain(what, "yellow")))
+    if next_step:
+        lines.append(("next", plain(next_step, "yellow")))
     return lines
 
 

@@ -63,7 +63,7 @@ def index_name(words: Sequence[str]) -> str | None:
         return None
     while len(found) > 2 and found[1] == ".":
         found = found[2:]
-    return _spelled(found[0])
+    return spelled(found[0])
 
 
 def names(words: Sequence[str], engine: Engine) -> tuple[str, ...]:
@@ -73,27 +73,38 @@ def names(words: Sequence[str], engine: Engine) -> tuple[str, ...]:
     of the list cannot be read. Without quotation marks they are in lower case; MySQL may keep them as written, so who
     compares them for it does so without case.
     """
-    found: list[str] = []
+    return tuple(name for _, name in placed_names(words, engine))
+
+
+def placed_names(words: Sequence[str], engine: Engine) -> tuple[tuple[str, str], ...]:
+    """As ``names``, each with the schema that is written before it, empty without one."""
+    found: list[tuple[str, str]] = []
     position = 0
     while True:
-        name, position = _name_at(words, position, engine)
+        schema, name, position = _name_at(words, position, engine)
         if not name:
             return ()
-        found.append(name)
+        found.append((schema, name))
         if list(words[position : position + 1]) != [","]:
             return tuple(found)
         position += 1
 
 
-def created_tables(statements: Sequence[Statement], engine: Engine) -> frozenset[str]:
-    """Tables that the statements make: nobody uses them yet."""
-    made = (one.words for one in statements if one.begins("CREATE", "TABLE"))
-    return frozenset(name for words in made for name in names(words[2:], engine)[:1])
+def spelled(word: str) -> str:
+    """One word as the catalog spells a name: plain ones in lower case, quoted ones without their quotes.
+
+    Empty where that cannot be told.
+    """
+    if word[0] in '"`':
+        return word[1:-1].replace(word[0] * 2, word[0])
+    if word[1:2] == "&":  # U&"…", whose escapes may be told in a word that follows
+        return ""
+    return word.lower()
 
 
 def actions(words: Sequence[str], engine: Engine) -> tuple[tuple[str, ...], ...]:
     """The actions of ``ALTER TABLE name …``, cut at the commas between them, without the name."""
-    _, position = _name_at(words, 2, engine)
+    *_, position = _name_at(words, 2, engine)
     return tuple(_cut_at_commas(words[position:]))
 
 
@@ -109,8 +120,8 @@ def _cut_at_commas(words: Sequence[str]) -> Iterator[tuple[str, ...]]:
     yield tuple(part)
 
 
-def _name_at(words: Sequence[str], position: int, engine: Engine) -> tuple[str, int]:
-    """The table at ``position``, empty when it cannot be read, and where the text goes on after it."""
+def _name_at(words: Sequence[str], position: int, engine: Engine) -> tuple[str, str, int]:
+    """Schema and table at ``position``, empty when it cannot be read, and where the text goes on after it."""
     while position < len(words):
         if tuple(words[position : position + 3]) == ("IF", "NOT", "EXISTS"):
             position += 3
@@ -120,22 +131,16 @@ def _name_at(words: Sequence[str], position: int, engine: Engine) -> tuple[str, 
             position += 1
         else:
             break
+    schema = ""
     while position < len(words) and _IS_NAME[engine].fullmatch(words[position]):
         name, follows = words[position], list(words[position + 1 : position + 2])
         position += 1
         if follows != ["."]:
             # PostgreSQL's "and its descendants"
-            return _spelled(name), position + (engine == "postgresql" and follows == ["*"])
+            return schema, spelled(name), position + (engine == "postgresql" and follows == ["*"])
+        schema = spelled(name)
         position += 1
-    return "", position
-
-
-def _spelled(name: str) -> str:
-    if name[0] in '"`':
-        return name[1:-1].replace(name[0] * 2, name[0])
-    if name[1:2] == "&":  # U&"…", whose escapes may be told in a word that follows
-        return ""
-    return name.lower()
+    return "", "", position
 
 
 def _parts(text: str, engine: Engine) -> Iterator[list[Token]]:

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 import os
 import re
 import subprocess
@@ -25,7 +26,6 @@ from pathlib import Path
 
 import msgspec
 import psutil
-import yaml
 
 from infra.engine import EngineSettings
 from infra.render import render
@@ -173,16 +173,19 @@ def _floor(environ: dict[str, str], folder: Path, repository: FleetRepository, m
 def _kubectl(environ: dict[str, str], folder: Path, state: DesiredState, *, pods: str) -> float:
     """Seconds that kubectl needs for the tenants of ``state`` with quotas of ``pods``."""
     tenants = msgspec.structs.replace(state, units=tuple(u for u in state.units if u.id.startswith("tenant/")))
-    text = yaml.dump_all(render(tenants), Dumper=yaml.CSafeDumper)
+    # As JSON, since a digest such as 12e345 without quotes is a text to PyYAML and a number to kubectl.
+    text = "\n".join(json.dumps(document, indent=1) for document in render(tenants))
     text = text.replace(f"{state.environment}-tenant-", f"{state.environment}-floor-")
     file = folder / "floor.yaml"
-    file.write_text(re.sub(r"^    pods: .*$", f"    pods: '{pods}'", text, flags=re.MULTILINE))
+    file.write_text(re.sub(r'"pods": "[^"]*"', f'"pods": "{pods}"', text))
     command = [
         str(resolve("kubectl").path), "--kubeconfig", environ["KUBECONFIG"], "--context", environ["ADX_KUBE_CONTEXT"],
         "apply", "--server-side", "--force-conflicts", "--filename", str(file),
     ]  # fmt: skip
     begun = time.perf_counter()
-    subprocess.run(command, check=True, capture_output=True)
+    done = subprocess.run(command, check=False, capture_output=True, text=True)
+    if done.returncode:
+        raise SystemExit(f"kubectl apply failed, so there is no floor: {done.stderr[-500:]}")
     return time.perf_counter() - begun
 
 
@@ -195,14 +198,17 @@ class Peak:
 
 @contextlib.contextmanager
 def peak_memory(process_id: int) -> Iterator[Peak]:
-    """Watch the resident memory of a process and all that it started: worker, Pulumi, provider, program hosts."""
+    """Watch the memory of a process and all that it started: worker, Pulumi, provider, program hosts.
+
+    In Linux a page that several of them share counts once (``Pss`` of proc(5)); elsewhere once for each.
+    """
     peak, stop = Peak(), threading.Event()
 
     def watch() -> None:
         while not stop.wait(0.25):
             with contextlib.suppress(psutil.Error):
                 process = psutil.Process(process_id)
-                peak.megabytes = max(peak.megabytes, _resident_mb([process, *process.children(recursive=True)]))
+                peak.megabytes = max(peak.megabytes, _memory_mb([process, *process.children(recursive=True)]))
 
     thread = threading.Thread(target=watch, daemon=True)
     thread.start()
@@ -213,9 +219,10 @@ def peak_memory(process_id: int) -> Iterator[Peak]:
         thread.join()
 
 
-def _resident_mb(processes: list[psutil.Process]) -> float:
+def _memory_mb(processes: list[psutil.Process]) -> float:
     total = 0
     for process in processes:
         with contextlib.suppress(psutil.Error):
-            total += process.memory_info().rss
+            found = process.memory_full_info()
+            total += getattr(found, "pss", found.rss)
     return total / 1e6

@@ -38,6 +38,7 @@ ROOT = Path(__file__).resolve().parents[2]
 ROLLOUT, IDLE, AFTER = "rollout.guarded", "worker.idle_memory", "worker.memory_after_rollouts"
 RUNS = 7
 LOOK_INTERVAL_SECONDS = 0.02
+READY_WITHIN_SECONDS = 60
 IDENTITY = ("-c", "user.name=Bench", "-c", "user.email=bench@example.com")
 
 
@@ -116,15 +117,23 @@ async def _idle_memory_mb(worker: subprocess.Popen[bytes]) -> float:
 
 
 def start_worker(environ: dict[str, str], folder: Path) -> subprocess.Popen[bytes]:
-    """A worker process of its own; its log goes to ``folder``."""
-    with (folder / "worker.log").open("wb") as log:
-        return subprocess.Popen(
+    """A worker process of its own that is ready for work; its log goes to ``folder``."""
+    file = folder / "worker.log"
+    with file.open("wb") as log:
+        worker = subprocess.Popen(
             [sys.executable, "-m", "pipelines.cli", "worker", "--listen", "127.0.0.1:0"],
             env=environ,
             cwd=folder,
             stdout=log,
             stderr=log,
         )
+    deadline = time.monotonic() + READY_WITHIN_SECONDS
+    while b"worker ready" not in file.read_bytes():
+        if worker.poll() is not None or time.monotonic() > deadline:
+            worker.kill()
+            raise SystemExit(f"the worker does not start: {file.read_text(errors='replace')[-500:]}")
+        time.sleep(0.05)
+    return worker
 
 
 class _Repository:

@@ -21,6 +21,7 @@ from workflows.clients.databases.errors import (
     StatementTimedOut,
 )
 from workflows.clients.databases.interface_types import StepDone
+from workflows.clients.databases.mysql import MySqlSession
 
 GAPS = [-9_223_372_036_854_775_808, -5, 0, 1, 2, 3, 50, 51, 9_007_199_254_740_993, 9_223_372_036_854_775_807]
 
@@ -422,6 +423,22 @@ async def test_one_row_that_takes_too_long_ends_it(database: Database, address: 
     with pytest.raises(StatementTimedOut, match=r"up\.sql:5"):
         await database.apply_migration(backfill(address, "statement_timeout_ms=100", rows=2, up=up))
     assert await counters(database) == [0, 0]
+
+
+async def test_a_server_that_limits_no_writes_has_them_ended(mysql_address: DatabaseAddress) -> None:
+    """As MySQL, which knows no ``max_statement_time``: here MariaDB is not told any. Commits are never ended."""
+    up = FILL.replace("done + 1", f"done + 1 + {SLOW['mysql']}")
+    told: list[StepDone] = []
+    async with open_database(mysql_address) as database:
+        await make(database, list(range(6)))
+        session = await database.session()
+        assert isinstance(session, MySqlSession)
+        session.is_mariadb = False
+        migration = backfill(mysql_address, "statement_timeout_ms=1000", rows=6, up=up)
+        await database.apply_migration(migration, observer=told.append)
+        assert await database.execute_query("SELECT @@session.max_statement_time") == [(0.0,)]
+        assert await counters(database) == [1] * 6
+    assert len(batches_told(told)) > 1
 
 
 async def test_a_value_of_a_row_is_in_no_message(database: Database, address: DatabaseAddress) -> None:

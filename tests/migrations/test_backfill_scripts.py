@@ -19,6 +19,7 @@ from workflows.migrations.planning import planned
 FILE = "infra/databases/shop/0002_fill.up.sql"
 HEADER = "-- adx: phase=backfill\n-- adx: batch=orders.id\n"
 RANGE = "id > :after AND id <= :upto"
+OF_O = "o.id > :after AND o.id <= :upto"
 FILL = f"UPDATE orders SET amount = total * 100\nWHERE {RANGE}\n  AND amount IS NULL;"
 TABLE = ("CREATE TABLE orders (id bigint PRIMARY KEY, total bigint, amount bigint)", "DROP TABLE orders")
 ENGINES: tuple[Engine, ...] = ("postgresql", "mysql")
@@ -92,6 +93,59 @@ def test_what_would_do_rows_twice_or_leave_some_out_is_refused(engine: Engine, t
     assert found.fix
 
 
+COPY = f"SELECT id FROM orders WHERE {RANGE}"
+
+
+@pytest.mark.parametrize(
+    ("statement", "what"),
+    [
+        (f"UPDATE orders SET t = t * 100 WHERE legacy OR ({RANGE})", "neither overlap"),
+        (f"UPDATE orders SET t = t * 100 WHERE NOT ({RANGE})", "neither overlap"),
+        (f"DELETE FROM orders WHERE ({RANGE}) LIMIT 500", "neither overlap"),
+        (f"UPDATE orders SET a = 1 WHERE ({RANGE}) IS NULL", "neither overlap"),
+        (f"UPDATE orders SET a = 1 WHERE b BETWEEN 1 AND {RANGE}", "neither overlap"),
+        ("INSERT INTO l SELECT id FROM orders WHERE id > :after ORDER BY a AND id <= :upto", "neither overlap"),
+        (f"INSERT INTO l SELECT id FROM orders GROUP BY id HAVING {RANGE}", "neither overlap"),
+        (f"INSERT INTO l SELECT id FROM orders ON CONFLICT (id) DO UPDATE SET a = 1 WHERE {RANGE}", "neither overlap"),
+        (f"INSERT INTO l {COPY} UNION ALL SELECT id FROM s", "beside UNION"),
+        (f"INSERT INTO l SELECT id FROM s UNION {COPY}", "beside UNION"),
+        (f"INSERT INTO l SELECT id FROM ({COPY}) x EXCEPT SELECT id FROM s", "beside EXCEPT"),
+        (f"INSERT INTO l SELECT id FROM ({COPY} INTERSECT SELECT id FROM s) x", "beside INTERSECT"),
+        (f"INSERT INTO l SELECT id FROM ({COPY}) x LIMIT 5", "LIMIT leaves rows out"),
+        (f"INSERT INTO l {COPY} FOR UPDATE SKIP LOCKED", "SKIP LOCKED leaves rows out"),
+        (f"DELETE FROM l WHERE old OR o IN ({COPY})", "OR takes rows"),
+        (f"DELETE FROM l WHERE o NOT IN ({COPY})", "in parentheses behind IN"),
+        (f"DELETE FROM l WHERE NOT o IN ({COPY})", "in parentheses behind IN"),
+        (f"DELETE FROM l WHERE o IN ({COPY}) = 0", "in parentheses behind IN"),
+        (f"UPDATE l SET a = o IN ({COPY})", "in parentheses behind IN"),
+        (f"DELETE FROM l WHERE EXISTS ({COPY})", "in parentheses behind EXISTS"),
+        (f"UPDATE l SET a = (SELECT 1 FROM orders WHERE {RANGE})", "in parentheses behind ="),
+        (f"INSERT INTO l SELECT s.id FROM s LEFT JOIN ({COPY}) x ON x.id = s.id", "in parentheses behind JOIN"),
+        (f"MERGE INTO l USING ({COPY}) x ON x.id = l.id WHEN NOT MATCHED BY SOURCE THEN DELETE", "not matched"),
+        (
+            "UPDATE orders o SET a = 1 FROM l WHERE l.id > :after AND l.id <= :upto AND l.o = o.id",
+            "do not compare id of",
+        ),
+        (
+            "UPDATE l JOIN orders o ON o.id = l.o SET a = 1 WHERE o.id > :after AND l.id <= :upto",
+            "do not compare id of",
+        ),
+        (f"DELETE FROM l WHERE {RANGE} AND EXISTS (SELECT 1 FROM orders)", "do not compare id of"),
+        (f"INSERT INTO orders SELECT id FROM l WHERE {RANGE}", "do not compare id of"),
+        (f"INSERT INTO l SELECT a, orders FROM l WHERE {RANGE}", "do not compare id of"),
+    ],
+)
+@pytest.mark.parametrize("engine", ENGINES)
+def test_nothing_but_the_bounds_of_the_key_s_own_table_may_choose_rows(
+    engine: Engine, statement: str, what: str
+) -> None:
+    """However they are hidden in parentheses, or what stands around them."""
+    script, wrong = read(HEADER + statement, engine)
+    assert script is None
+    assert [one for one in wrong if what in one.what], wrong
+    assert all(one.fix for one in wrong)
+
+
 def test_or_is_written_with_bars_in_mysql() -> None:
     """In PostgreSQL they join texts."""
     text = f"{HEADER}UPDATE orders SET a = 1 WHERE b = c || d AND {RANGE}"
@@ -103,7 +157,10 @@ def test_or_is_written_with_bars_in_mysql() -> None:
     ("statement", "engine"),
     [
         (f"UPDATE orders SET a = 1 WHERE (b = 1 OR c = 2) AND {RANGE}", "postgresql"),
-        (f"UPDATE orders SET a = 1 WHERE ({RANGE}) AND (b = 1 OR c = 2)", "mysql"),
+        (f"UPDATE orders SET a = 1 WHERE NOT b AND {RANGE} AND (b = 1 OR NOT c = 2)", "mysql"),
+        (f"UPDATE orders SET a = 1 WHERE b BETWEEN 1 AND 2 AND {RANGE} AND c IS DISTINCT FROM d", "postgresql"),
+        (f"UPDATE orders SET a = 1 WHERE c IS DISTINCT FROM d AND {RANGE} AND b BETWEEN 1 AND 2", "postgresql"),
+        (f"DELETE FROM orders WHERE {RANGE} AND done ORDER BY id", "mysql"),
         ("DELETE FROM orders o WHERE o.id > :after AND o.id <= :upto", "postgresql"),
         ('UPDATE "orders" SET a = 1 WHERE "id" > :after AND "id" <= :upto', "postgresql"),
         ("UPDATE `orders` SET a = 1 WHERE `orders`.`ID` > :after AND `orders`.`ID` <= :upto", "mysql"),
@@ -111,6 +168,11 @@ def test_or_is_written_with_bars_in_mysql() -> None:
         (f"INSERT INTO l SELECT id FROM orders WHERE {RANGE} ON DUPLICATE KEY UPDATE a = 1", "mysql"),
         (f"UPDATE orders SET a = b[1:after], c = d::upto WHERE {RANGE}", "postgresql"),
         (f"WITH some AS (SELECT id FROM orders WHERE {RANGE}) UPDATE l SET a = 1 FROM some", "postgresql"),
+        (f"DELETE FROM l WHERE NOT kept AND order_id IN (SELECT id FROM orders WHERE {RANGE}) AND done", "mysql"),
+        (f"INSERT INTO l SELECT s.id FROM (SELECT id FROM shop.orders WHERE {RANGE}) s", "mysql"),
+        (f"UPDATE l SET a = 1 FROM lines x, public.orders AS o WHERE {OF_O} AND x.o = o.id", "postgresql"),
+        (f"UPDATE l JOIN `orders` o ON o.id = l.o SET l.a = 1 WHERE {OF_O}", "mysql"),
+        (f"INSERT INTO l SELECT o.id FROM lines x LEFT JOIN orders o ON o.id = x.o WHERE {OF_O}", "postgresql"),
     ],
 )
 def test_what_runs_in_batches(statement: str, engine: Engine) -> None:

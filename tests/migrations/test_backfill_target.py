@@ -13,6 +13,7 @@ from tests.migrations.scripts import scripts_of
 from tests.migrations.targets import working
 from workflows.clients.databases import Database, DatabaseAddress
 from workflows.ledger import Ledger
+from workflows.ledger import migrations_targets as runs
 from workflows.migrations.backup.recorded import read_rows, write_rows
 from workflows.migrations.protection import Protection
 
@@ -78,6 +79,66 @@ async def test_a_worker_that_dies_between_batches_is_followed_by_one_that_finish
     async with working(ledger, address, fill(address), 1, 2, operation="two", holder="another") as work:
         assert (await work.deliver()).outcome == "delivered"
     assert await counters(database) == [1] * 10
+
+
+async def left_half_way(ledger: Ledger, database: Database, address: DatabaseAddress, scripts: ScriptSet) -> None:
+    """An operation that somebody terminated after two batches."""
+    await prepared(ledger, database, address, is_broken=False)
+    async with working(ledger, address, scripts, 1, 2, operation="two") as work:
+        plan = await work.planned()
+        await work.protect(plan)
+        with pytest.raises(Killed):
+            await work.database.apply_migration(plan.migrations[0], observer=killed_after(2))
+    await runs.abandon(ledger, "staging", "two", "it was terminated")
+
+
+@pytest.mark.parametrize("has_backup", [False, True])
+@pytest.mark.parametrize("end", [2, 1])
+async def test_another_operation_finishes_what_was_left_half_way_or_takes_it_back(
+    ledger: Ledger, database: Database, address: DatabaseAddress, tmp_path: Path, *, has_backup: bool, end: int
+) -> None:
+    """Its backup is a dump: of what is half done nothing else holds how far it is."""
+    await left_half_way(ledger, database, address, fill(address))
+    protection = Protection(store_in(tmp_path) if has_backup else None)
+    async with working(
+        ledger,
+        address,
+        fill(address),
+        2,
+        end,
+        operation="three",
+        protection=protection,
+        accepts_loss=True,
+        is_new=False,
+    ) as work:
+        result = await work.deliver()
+    assert (result.outcome, result.version) == ("delivered", end), result
+    run = await runs.find_run(ledger, "three", result.target)
+    assert run is not None
+    assert (run.backup["record"]["strategy"] if run.backup else None) == ("dump" if has_backup else None)
+    assert await counters(database) == [end - 1] * 10
+    assert await is_clean(database)
+
+
+@pytest.mark.parametrize("has_backup", [False, True])
+async def test_a_way_back_that_fails_at_once_does_not_make_it_whole(
+    ledger: Ledger, database: Database, address: DatabaseAddress, tmp_path: Path, has_backup: bool
+) -> None:
+    """Two batches of four are written: that is not the version, whatever the record of the way back says."""
+    scripts = fill(address, f"{HEADER}{BACK.replace('done - 1', 'nothing - 1')}")
+    await left_half_way(ledger, database, address, scripts)
+    protection = Protection(store_in(tmp_path) if has_backup else None)
+    async with working(
+        ledger, address, scripts, 2, 1, operation="three", protection=protection, accepts_loss=True, is_new=False
+    ) as work:
+        result = await work.deliver()
+    assert result.outcome == ("restored" if has_backup else "needs-operator"), result
+    found = await database.get_schema_version()
+    assert (found.version, found.unfinished is not None) == (1, True)
+    assert await counters(database) == [1] * 6 + [0] * 4
+    target = await runs.find_target(ledger, result.target)
+    assert target is not None
+    assert target.status == "needs-operator"
 
 
 async def test_a_backup_of_the_record_holds_the_position(database: Database, address: DatabaseAddress) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
+from dataclasses import replace
 
 import pytest
 from temporalio.activity import ActivityCancellationDetails
@@ -17,6 +18,7 @@ from tests.migrations.targets import SHOP
 from tests.migrations.test_workflows import targets, versions
 from tests.migrations.worker import Migrations
 from workflows.clients.databases import DatabaseAddress, LockPatience, open_database
+from workflows.clients.databases.errors import MigrationLocked
 from workflows.ledger import migrations_claims as claims
 from workflows.ledger import migrations_targets as rows
 from workflows.ledger.migrations_claims import TargetClaim
@@ -25,6 +27,7 @@ from workflows.migrations.finding import claimed
 from workflows.migrations.models import BatchRequest, TargetResult
 from workflows.migrations.places import Places
 from workflows.migrations.servers import Server, server_of
+from workflows.retry import TIMEOUT
 
 AT_ONCE = 3  # as the fixture's setting says
 Scripts = Sequence[tuple[str, str | None]]
@@ -146,3 +149,28 @@ async def test_what_another_operation_is_changing_is_left_alone(
     assert [one.outcome for one in results] == ["restored", "delivered", "delivered"]
     assert results[0].why == "nothing was touched: other is changing it"
     assert await versions(databases[1:3]) == [2, 2]
+
+
+async def test_a_schema_that_stays_locked_is_told_at_its_last_attempt_and_the_others_have_their_own_ends(
+    migrations: Migrations, databases: list[DatabaseAddress]
+) -> None:
+    """Of its own class of errors: one attempt later nobody would be asked any more, and all would count as unknown."""
+    await ActivityEnvironment().run(
+        activities(migrations).migrate_batch, await asked(migrations, targets(databases[:2], (0, 1)))
+    )
+    body = await asked(migrations, targets(databases[:2], (1, 2)))
+    request = replace(body, lease=migrations.lease("two"))
+    impatient = BatchActivities(migrations.runtime, None, LockPatience(attempts=2, migration_lock_seconds=0.1))
+    environment = ActivityEnvironment()
+    async with open_database(databases[0]) as holder:
+        await holder.locked()
+        environment.info = replace(environment.info, attempt=TIMEOUT.attempts - 1)
+        with pytest.raises(MigrationLocked):
+            await environment.run(impatient.migrate_batch, request)
+        environment.info = replace(environment.info, attempt=TIMEOUT.attempts)
+        results = {one.target: one for one in (await environment.run(impatient.migrate_batch, request)).results}
+    locked, free = (results[one.id] for one in targets(databases[:2], (1, 2)))
+    assert locked.outcome == "restored"
+    assert locked.why.startswith("nothing was touched: ")
+    assert free.outcome == "delivered"
+    assert await versions(databases[:2]) == [1, 2]

@@ -122,3 +122,40 @@ async def test_what_is_taken_back_next(ledger: Ledger) -> None:
     await claims.claim(ledger, of("three"), [database("acme")])
     await ended(ledger, of("three"), "acme")
     assert (await rows.newest_runs(ledger, "staging"))["main/acme"].operation_id == "one"
+
+
+@pytest.mark.parametrize("ends", [("restored", "refused"), ("kept", "kept")])
+async def test_an_operation_that_began_nothing_leaves_what_needs_somebody(
+    ledger: Ledger, ends: tuple[rows.RunStatus, rows.TargetStatus]
+) -> None:
+    """It is still the next one to be taken back, with its own reason; what needs nobody says why it was refused."""
+    await begun(ledger, of("one"), "acme")
+    await ended(ledger, of("one"), "acme")
+    await begun(ledger, of("two"), "acme")
+    await rows.abandon(ledger, "staging", "two", "it was terminated")
+    for name in ("acme", "globex"):
+        await claims.claim(ledger, of("three"), [database(name)])
+        await rows.finish(ledger, of("three"), f"main/{name}", ends, version=3, reason="rows would be lost")
+    known = {one.target: one for one in await rows.targets_of(ledger, "staging")}
+    left, other = known["main/acme"], known["main/globex"]
+    assert (left.status, left.reason, left.version) == ("needs-operator", "it was terminated", 3)
+    assert (other.status, other.reason) == (ends[1], "rows would be lost")
+    assert (await rows.newest_runs(ledger, "staging"))["main/acme"].operation_id == "two"
+
+
+async def test_what_was_left_half_way_until_another_run_ends(ledger: Ledger) -> None:
+    """None before, none after one that ended well; of one that failed and was restored nothing follows."""
+    await begun(ledger, of("one"), "acme")
+    await rows.abandon(ledger, "staging", "one", "it was terminated")
+    await begun(ledger, of("two"), "acme")
+    two = await rows.find_run(ledger, "two", "main/acme")
+    assert two is not None
+    await rows.finish(ledger, of("two"), "main/acme", ("restored", "restored"), version=1)
+    half = await rows.half_way_run(ledger, "main/acme")
+    assert half is not None
+    assert half.operation_id == "one"
+    assert await rows.half_way_run(ledger, "main/acme", half.started_at) is None
+    await begun(ledger, of("three"), "acme")
+    await ended(ledger, of("three"), "acme")
+    assert await rows.half_way_run(ledger, "main/acme") is None
+    assert await rows.half_way_run(ledger, "main/acme", two.started_at) == half

@@ -15,6 +15,7 @@ from tests.migrations.clients import COMMIT, TABLE, migrations, through
 from tests.support.tcp_proxy import proxied
 from workflows.clients.databases import DatabaseAddress, open_database
 from workflows.clients.databases.errors import DatabaseUnreachable, PoolerRefused
+from workflows.clients.databases.mysql import MySqlSession
 
 
 async def test_a_commit_whose_answer_is_lost_is_found_done(address: DatabaseAddress) -> None:
@@ -80,6 +81,25 @@ async def test_a_pooler_is_refused_and_the_server_behind_it_is_named(postgres_ad
         async with open_database(through(postgres_address, proxy.port)) as database:
             with pytest.raises(PoolerRefused, match=f"behind it is 127.0.0.1:{postgres_address.port}"):
                 await database.get_schema_version()
+
+
+async def test_the_server_soon_notices_that_a_worker_s_host_is_dead(postgres_address: DatabaseAddress) -> None:
+    """Else it would hold the schema's lock for hours. The server reads these from the connection itself."""
+    names = ("tcp_keepalives_idle", "tcp_keepalives_interval", "tcp_keepalives_count", "tcp_user_timeout")
+    async with open_database(postgres_address) as database:
+        found = [(await database.execute_query("SELECT current_setting(%s)", (name,)))[0][0] for name in names]
+        assert found == ["10", "5", "3", "30000"]
+
+
+async def test_a_worker_soon_notices_that_mysql_s_host_is_dead(mysql_address: DatabaseAddress) -> None:
+    """Its driver would wait for as long as the system does."""
+    async with open_database(mysql_address) as database:
+        session = await database.session()
+        assert isinstance(session, MySqlSession)
+        wire = session._connection._sock
+        assert wire.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE) == 1
+        options = (socket.TCP_KEEPIDLE, socket.TCP_KEEPINTVL, socket.TCP_KEEPCNT, socket.TCP_USER_TIMEOUT)
+        assert [wire.getsockopt(socket.IPPROTO_TCP, one) for one in options] == [10, 5, 3, 30_000]
 
 
 PGBOUNCER = shutil.which("pgbouncer", path=os.pathsep.join([os.environ.get("PATH", os.defpath), "/usr/sbin"]))

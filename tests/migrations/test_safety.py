@@ -139,6 +139,38 @@ def test_the_safe_way_is_not_found_fault_with(engine: str, text: str) -> None:
     assert one(engine, text) == ()
 
 
+@pytest.mark.parametrize(
+    ("engine", "text", "check", "tables"),
+    [
+        ("postgresql", "DROP TABLE orders;\n" + TABLE, "pg.ban-drop-table", ["orders"]),
+        ("postgresql", f"DROP TABLE orders; {TABLE}", "pg.ban-drop-table", ["orders"]),
+        (
+            "postgresql",
+            "CREATE TABLE archive.orders AS SELECT * FROM orders;\nDROP TABLE orders",
+            "pg.ban-drop-table",
+            ["orders"],
+        ),
+        (
+            "postgresql",
+            "CREATE TABLE IF NOT EXISTS orders (id bigint);\nALTER TABLE orders DROP COLUMN note",
+            "pg.ban-drop-column",
+            ["orders"],
+        ),
+        ("mysql", "DROP TABLE orders;\n" + MY_TABLE, "mysql.dropped-table", ["orders"]),
+        ("mysql", "CREATE TABLE a (id int); DROP TABLE a, orders", "mysql.dropped-table", ["a", "orders"]),
+        ("mysql", "CREATE OR REPLACE TABLE orders (id int)", "mysql.dropped-table", ["orders"]),
+    ],
+)
+def test_a_table_that_is_made_again_is_dropped_all_the_same(
+    engine: str, text: str, check: str, tables: list[str]
+) -> None:
+    """What is made after, elsewhere, or only where it is missing excuses nothing."""
+    recorded = scripts_of(engine, ("SELECT 1", None), (text, None))  # type: ignore[arg-type]
+    found = {finding.check: finding for finding in findings(recorded)}
+    assert [table.table for table in found[check].tables] == tables
+    assert found[check].is_blocking
+
+
 def test_what_squawk_cannot_read_blocks() -> None:
     """Nothing can be said about it, which is not the same as nothing wrong."""
     (found,) = {finding.line: finding for finding in one("postgresql", "SELECT 1;\nSELECT FROM WHERE ,")}.values()
@@ -192,6 +224,44 @@ def test_a_duration_is_estimated_from_the_sizes() -> None:
     text = "ALTER TABLE orders ALTER COLUMN code TYPE bigint"
     assert estimated_seconds(one("postgresql", text, statistics=sizes(10**6, 500_000_000))) == pytest.approx(10.0)
     assert estimated_seconds(one("postgresql", text)) is None
+
+
+@pytest.mark.parametrize(
+    ("engine", "text", "seconds"),
+    [
+        ("postgresql", "ALTER TABLE orders ADD COLUMN a text", 0.0),
+        ("postgresql", "ALTER TABLE orders ALTER COLUMN code TYPE bigint", 10.0),
+        ("postgresql", "CREATE TABLE t (a bigint);\nCREATE INDEX i ON t (a);\nALTER TABLE t ADD CHECK (a > 0)", 0.0),
+        ("postgresql", "INSERT INTO orders (id) VALUES (1)", 0.0),
+        ("postgresql", "UPDATE orders SET code = 1 WHERE note IS NULL", None),
+        ("postgresql", "UPDATE orders SET code = 1", None),
+        ("postgresql", "DELETE FROM orders WHERE id < 5", None),
+        ("postgresql", "INSERT INTO codes SELECT code FROM orders", None),
+        ("postgresql", "WITH a AS (SELECT 1) INSERT INTO codes TABLE a", None),
+        ("postgresql", "CREATE TABLE copy AS SELECT * FROM orders", None),
+        ("postgresql", "SELECT fill()", None),
+        ("postgresql", "CREATE INDEX CONCURRENTLY i ON orders (note)", None),
+        ("postgresql", "CREATE TABLE orders_2 (a bigint);\nCREATE INDEX CONCURRENTLY i ON orders (note)", None),
+        ("postgresql", "ALTER TABLE orders VALIDATE CONSTRAINT c", None),
+        ("mysql", "ALTER TABLE orders ADD COLUMN a int, ALGORITHM=INSTANT", 0.0),
+        ("mysql", "ALTER TABLE orders MODIFY code bigint", 10.0),
+        ("mysql", "CREATE TABLE t (a int); CREATE INDEX i ON t (a); ALTER TABLE t ADD b int", 0.0),
+        ("mysql", "ALTER TABLE orders ADD INDEX i (code), ALGORITHM=INPLACE, LOCK=NONE", None),
+        ("mysql", "CREATE INDEX i ON orders (code)", None),
+        ("mysql", "REPLACE INTO codes SELECT code FROM orders", None),
+    ],
+)
+def test_a_duration_is_told_only_where_every_statement_was_weighed(
+    engine: str, text: str, seconds: float | None
+) -> None:
+    """What takes long and is nowhere found fault with is not for nothing."""
+    table = TABLE if engine == "postgresql" else MY_TABLE
+    scripts = scripts_of(engine, (table, "DROP TABLE orders"), ("-- adx: transaction=none\n" + text, None))  # type: ignore[arg-type]
+    plan = plan_migration(scripts, SchemaVersion(version=0, applied=()), 2)
+    plan = msgspec.structs.replace(plan, migrations=plan.migrations[1:])
+    known = sizes(10**6, 500_000_000)
+    found = check_plan(scripts, plan, known, (), environment="production", today=TODAY)
+    assert with_checks(plan, found, known).estimated_duration_seconds == pytest.approx(seconds)
 
 
 def waiver(**fields: str) -> ScriptWaiver:

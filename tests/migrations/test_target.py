@@ -311,6 +311,71 @@ class TestTakingBack:
         assert result.outcome == "needs-operator"
         assert "column a" in result.why
 
+    async def test_what_was_left_half_way_is_what_goes_back_and_no_version_more(
+        self, ledger: Ledger, address: DatabaseAddress
+    ) -> None:
+        """Also when that was refused first, and when its way down failed and was itself restored."""
+        target = await self._left_at_four(ledger, address)
+        async with working(ledger, address, shop(address), 4, 3, operation="down") as work:
+            assert (await work.deliver()).outcome == "kept"
+        assert await self._next_back(ledger, target) == ("up", "needs-operator")
+        broken = scripts_of(address.engine, *SHOP[:3], (SHOP[3][0], "ALTER TABLE nothing ADD COLUMN note integer"))
+        async with working(ledger, address, broken, 4, 3, operation="broken", accepts_loss=True) as work:
+            result = await work.deliver()
+        assert (result.outcome, result.version) == ("restored", 4), result
+        assert result.why.endswith("it is as up left it, half way")
+        assert await self._next_back(ledger, target) == ("up", "needs-operator")
+        async with working(ledger, address, shop(address), 4, 3, operation="again", accepts_loss=True) as work:
+            assert (await work.deliver()).outcome == "delivered"
+        async with open_database(address) as database:
+            assert (await database.get_schema_version()).version == 3
+
+    async def test_what_was_left_half_way_and_is_there_is_the_next_to_go_back(
+        self, ledger: Ledger, address: DatabaseAddress
+    ) -> None:
+        """Who delivers it again finds it done, and the run that did it is the one that brought the version."""
+        target = await self._left_at_four(ledger, address)
+        assert (await delivered(ledger, address, 4, operation="more")).why == "had it already"
+        assert await self._next_back(ledger, target) == ("up", "applied")
+        run, known = await rows.find_run(ledger, "up", target), await rows.find_target(ledger, target)
+        assert run is not None
+        assert known is not None
+        assert (run.status, run.catalog_after) == ("delivered", known.catalog)
+
+    async def test_what_fails_after_something_half_way_was_brought_back_by_it_needs_nobody(
+        self, ledger: Ledger, address: DatabaseAddress
+    ) -> None:
+        """A run that was ended before its first script leaves nothing half way."""
+        await delivered(ledger, address, 1)
+        async with working(ledger, address, shop(address), 1, 2, operation="up") as work:
+            await work.protect(await work.planned())
+        await rows.abandon(ledger, "staging", "up", "terminated")
+        broken = scripts_of(address.engine, SHOP[0], ("UPDATE orders SET nothing = 1", "SELECT 1"))
+        async with working(ledger, address, broken, 1, 2, operation="broken") as work:
+            assert (await work.deliver()).outcome == "restored"
+        known = await rows.find_target(ledger, target_for(address, 1, 2).id)
+        assert known is not None
+        assert known.status == "restored"
+
+    @staticmethod
+    async def _left_at_four(ledger: Ledger, address: DatabaseAddress) -> str:
+        """Version 3 was delivered; the operation ``up`` brought 4, and was ended before it looked at it."""
+        await delivered(ledger, address, 2)
+        await delivered(ledger, address, 3, operation="three")
+        async with working(ledger, address, shop(address), 3, 4, operation="up") as work:
+            plan = await work.planned()
+            await work.protect(plan)
+            await work.execute(plan)
+        await rows.abandon(ledger, "staging", "up", "it was terminated")
+        return target_for(address, 3, 4).id
+
+    @staticmethod
+    async def _next_back(ledger: Ledger, target: str) -> tuple[str, str]:
+        """The operation that a rollback would take back, and what the target is."""
+        known = await rows.find_target(ledger, target)
+        assert known is not None
+        return (await rows.newest_runs(ledger, "staging"))[target].operation_id, known.status
+
     @staticmethod
     async def _executed_only(ledger: Ledger, address: DatabaseAddress) -> None:
         """The worker dies once the scripts have ended."""

@@ -32,6 +32,8 @@ from workflows.migrations.models import (
 )
 from workflows.migrations.workflow import DatabaseMigrationWorkflow
 
+MONTH_SECONDS = 30 * 86_400
+
 
 def target(address: DatabaseAddress, tenant: str, versions: tuple[int, int]) -> MigrationTarget:
     """A tenant's database on main."""
@@ -132,6 +134,7 @@ class TestManyDatabases:
         assert await versions(databases) == [1] * TENANTS
         states = {one.status for one in await rows.runs_of(migrations.runtime.ledger, "second")}
         assert states == {"undone", "restored"}
+        assert await _limits(migrations, "second") == {"plan_fan_out": 120, "migrate_batch": MONTH_SECONDS}
 
     async def test_within_its_budget_one_lags_behind_and_the_others_stay(
         self, migrations: Migrations, databases: list[DatabaseAddress]
@@ -236,6 +239,8 @@ class TestOneDatabase:
         assert [step.status for step in result.steps] == ["succeeded", "succeeded", "failed", "pending"]
         child = migrations.client.get_workflow_handle(f"{migrations.environment}-more-restore")
         assert (await child.describe()).status is not None
+        limits = await _limits(migrations, "more") | await _limits(migrations, "more-restore")
+        assert {limits[one] for one in ("protect_target", "execute_target", "restore_target")} == {MONTH_SECONDS}
 
     async def test_what_was_written_is_not_lost_without_a_word(
         self, migrations: Migrations, databases: list[DatabaseAddress]
@@ -317,6 +322,17 @@ class TestOneDatabase:
         assert result.outcome == "refused"
         assert "cannot be reached as nobody" in result.failure
         assert CANARY not in history
+
+
+async def _limits(migrations: Migrations, operation: str) -> dict[str, int]:
+    """How many seconds each activity of an operation may take: a backfill takes days."""
+    handle = migrations.client.get_workflow_handle(f"{migrations.environment}-{operation}")
+    scheduled = [
+        event.activity_task_scheduled_event_attributes
+        for event in (await handle.fetch_history()).events
+        if event.HasField("activity_task_scheduled_event_attributes")
+    ]
+    return {one.activity_type.name: one.start_to_close_timeout.seconds for one in scheduled}
 
 
 async def _one(migrations: Migrations, operation: str, **wanted: object) -> DatabaseMigrationStatus:

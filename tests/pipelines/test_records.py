@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from tests.pipelines.command import Ran, adx, environment
-from workflows.ledger import Ledger, rollouts, steps
-from workflows.ledger.models import NewRollout
+from workflows.ledger import Ledger, fencing, rollouts, steps, units
+from workflows.ledger.models import NewRollout, RolloutStatus
 
 COMMIT = "8d1e77aa" * 5
 
@@ -45,6 +45,19 @@ async def fill(url: str) -> None:
             await rollouts.finish(ledger, new.id, status, failure={"step": "plan", "message": "no"})  # type: ignore[arg-type] # literal from the tuple
 
 
+async def add(url: str, id_: str, status: RolloutStatus, frozen: str = "") -> None:
+    """One more rollout, of the environment testing, that ended so; with a unit that it left frozen."""
+    async with await Ledger.open(url) as ledger:
+        new = NewRollout(id=id_, environment="testing", kind="deliver", commit=COMMIT, requested_by="ana", source="cli")
+        await rollouts.start(ledger, new)
+        if frozen:
+            token = await fencing.acquire(ledger, "testing", id_)
+            state = units.UnitState(unit=frozen, status="frozen", digest=None, commit=COMMIT)
+            await units.record(ledger, "testing", id_, [state], fencing_token=token)
+        failure = {"step": "tenants", "message": "1 lost"} if status == "partly-delivered" else None
+        await rollouts.finish(ledger, id_, status, failure=failure)
+
+
 def test_history_lists_all_environments_newest_first(run: Callable[..., Ran]) -> None:
     shown = run("history")
     assert shown.code == 0
@@ -66,6 +79,35 @@ def test_show_tells_status_and_failure(run: Callable[..., Ran]) -> None:
     assert "failed" in shown.out
     assert "plan: no" in shown.out
     assert "validate" in shown.out
+
+
+def test_show_of_a_rollout_that_left_something_says_what_is_next_until_another_follows(
+    run: Callable[..., Ran], ledger_url: str
+) -> None:
+    """A rollback asked for then would take back what the later one delivered."""
+    asyncio.run(add(ledger_url, "rollout-1", "partly-delivered"))
+    first = run("show", "rollout-1")
+    asyncio.run(add(ledger_url, "rollout-2", "delivered"))
+    then = run("show", "rollout-1")
+
+    assert "adx rollback testing" in first.out
+    assert "a later rollout has followed: `adx show rollout-2`" in " ".join(then.out.split())
+    assert "adx rollback" not in then.out
+    assert json.loads(run("show", "rollout-1", "--json").out)["rollout"]["id"] == "rollout-1"
+
+
+def test_the_history_of_a_frozen_unit_says_what_is_next_until_another_rollout_follows(
+    run: Callable[..., Ran], ledger_url: str
+) -> None:
+    """Also where that one had nothing to do with the unit."""
+    asyncio.run(add(ledger_url, "rollout-1", "partly-delivered", frozen="tenant/acme"))
+    first = run("history", "--tenant", "acme")
+    asyncio.run(add(ledger_url, "rollout-2", "delivered"))
+    then = run("history", "--tenant", "acme")
+
+    assert "adx rollback testing" in first.out
+    assert "a later rollout has followed: `adx show rollout-2`" in " ".join(then.out.split())
+    assert "adx rollback" not in then.out
 
 
 def test_show_of_an_unknown_rollout_exits_with_6(run: Callable[..., Ran]) -> None:

@@ -86,11 +86,11 @@ def test_empty_history_says_how_to_begin() -> None:
 
 
 def test_show_of_a_delivery() -> None:
-    assert_golden("show_delivered", drawn(show_screen(records.DELIVERED_IN_FULL)))
+    assert_golden("show_delivered", drawn(show_screen(records.DELIVERED_IN_FULL, records.DELIVERED_IN_FULL.rollout.id)))
 
 
 def test_show_of_a_restored_rollout_says_why_and_to_what() -> None:
-    assert_golden("show_restored", drawn(show_screen(records.RESTORED_IN_FULL)))
+    assert_golden("show_restored", drawn(show_screen(records.RESTORED_IN_FULL, records.RESTORED_IN_FULL.rollout.id)))
 
 
 def test_watch_of_a_running_rollout() -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 
 from pipelines.preview.migration_report import BackupOutline, FoundMigrations
-from pipelines.preview.migrations import Asked, counted_tables, outline, worst
+from pipelines.preview.migrations import Asked, outline, worst
 from pipelines.preview.report import EnvironmentReport, Report
 from pipelines.preview.schema_changes import SchemaChange, Sides, schema_changes
 from policies.configuration.spec import ConfigurationSpec, FlagsSpec
@@ -18,7 +18,7 @@ from policies.desired_state import DesiredState, Unit
 from policies.errors import Problem
 from policies.migrations.model import ScriptSet
 from policies.migrations.safety.findings import ScriptWaiver, TableAtStake
-from policies.migrations.safety.judging import statistics_of
+from policies.migrations.safety.judging import counted_tables, statistics_of
 from policies.migrations.spec import DatabaseTarget, DatabaseVersion, MigrationsSpec
 from policies.services.spec import ServicesSpec
 from policies.tenancy.spec import Database

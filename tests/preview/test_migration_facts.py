@@ -7,6 +7,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import msgspec
@@ -114,6 +115,19 @@ async def test_without_a_checker_nothing_counts_as_safe(tmp_path: Path, monkeypa
     assert [one.findings for one in found.outlines] == [()]
     assert [text for text in found.unchecked if text.startswith("migrations of shop: squawk")] == list(found.unchecked)
     assert len(found.unchecked) == 1
+
+
+async def test_what_was_merged_before_is_checked_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """How long it takes follows from that, although another pull request was judged for it."""
+    resized = TOPIC["tenants/acme.yaml"].replace(b"4Gi", b"8Gi")
+    asking = question(proposed(tmp_path / "now", TOPIC, {**TOPIC, "tenants/acme.yaml": resized}), {})
+    delivered = proposed(tmp_path / "then", BASE, TOPIC).of(ENVIRONMENT).base
+    monkeypatch.setattr(squawk, "_program", lambda: "false")
+    found = await found_migrations(replace(asking, start=delivered))
+
+    (one,) = found.outlines
+    assert [(row.file, row.is_pending) for row in one.scripts] == [(FILE, True)]
+    assert [text for text in found.unchecked if text.startswith("migrations of shop: squawk")]
 
 
 async def test_a_cluster_that_is_not_there_hides_no_database(tmp_path: Path) -> None:

@@ -71,7 +71,7 @@ async def filled(address: DatabaseAddress, rows: int, *, pairs: Sequence[tuple[s
     async with open_database(address) as database:
         for migration in scripts.migrations:
             await database.apply_migration(migration)
-        await database.execute_query(f"INSERT INTO orders SELECT n, 'note' FROM generate_series(1, {rows}) n")
+        await database.execute_query(f"INSERT INTO orders (id) SELECT n FROM generate_series(1, {rows}) n")
         await database.execute_query("ANALYZE orders")
 
 
@@ -155,6 +155,56 @@ async def test_a_database_that_has_run_another_text_forbids_the_merge(shop: Data
 
     assert problem.file == "infra/databases/shop/0002_step_2.up.sql"
     assert f"shop-eu/{shop.database}/acme" in problem.what
+
+
+DROPPED = ("ALTER TABLE orders DROP COLUMN note", "ALTER TABLE orders ADD COLUMN note text")
+
+
+async def returned(folder: Path, server: DatabaseAddress, address: DatabaseAddress) -> FoundMigrations:
+    """What is found where acme is declared anew, at the version that drops the notes."""
+    after = in_database(declared(3, (ORDERS, STATUS, DROPPED)), address)
+    before = {name: data for name, data in after.items() if name != "tenants/acme.yaml"}
+    change = proposed(folder, before, after)
+    return await found_migrations(question(change, {"ADX_DATABASE_SHOP_EU_URL": url_of(server)}))
+
+
+async def test_a_tenant_that_comes_back_finds_its_data_again(shop: DatabaseAddress, tmp_path: Path) -> None:
+    """It went at version 2: what was dropped meanwhile is dropped from its data now, and that is told."""
+    await filled(shop, FEW)
+    found = await returned(tmp_path, shop, shop)
+
+    (one,) = found.outlines
+    assert (one.is_new, one.from_version, one.to_version, one.asked) == (False, 2, 3, 1)
+    assert [loss.what for loss in one.losses] == ["drops the column note of orders"]
+    assert one.backup is not None
+    assert [note for note in found.notes if "kept at version 2" in note and f"{shop.database}/acme" in note]
+
+
+async def test_a_tenant_that_never_was_is_new(shop: DatabaseAddress, tmp_path: Path) -> None:
+    """Its schema is empty, or its database is not there."""
+    for number, address in enumerate((shop, shop.at(database="gone_0", schema="acme"))):
+        found = await returned(tmp_path / str(number), shop, address)
+        (one,) = found.outlines
+        assert (one.is_new, one.from_version, one.losses, found.notes) == (True, 0, (), ()), address.database
+
+
+async def test_a_tenant_may_come_back_where_nothing_is_left_to_do(shop: DatabaseAddress, tmp_path: Path) -> None:
+    """It has the version already, and that is told."""
+    await filled(shop, FEW, pairs=(ORDERS, STATUS, DROPPED))
+    found = await returned(tmp_path, shop, shop)
+
+    assert found.outlines == ()
+    assert [note for note in found.notes if "kept at version 3" in note]
+
+
+async def test_where_nobody_can_be_asked_it_is_told_that_databases_may_be_old(
+    shop: DatabaseAddress, tmp_path: Path
+) -> None:
+    """They are taken for new."""
+    found = await returned(tmp_path, shop.at(database="gone_1"), shop)
+
+    assert [one.is_new for one in found.outlines] == [True]
+    assert [note for note in found.notes if "hold data from before, is not known" in note]
 
 
 async def test_past_runs_of_the_same_way_are_told(

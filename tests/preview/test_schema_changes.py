@@ -10,13 +10,22 @@ import pytest
 from pipelines.preview.folding import size
 from pipelines.preview.markdown import LIMIT, markdown
 from pipelines.preview.migration_losses import losses_of
-from pipelines.preview.migration_report import DataLoss
-from pipelines.preview.migration_sql import without_values
-from pipelines.preview.migrations import Asked, counted_tables, outline, worst
-from pipelines.preview.schema_changes import SchemaChange, Sides, edited_scripts, is_touched, schema_changes
+from pipelines.preview.migration_report import BackupOutline, DataLoss
+from pipelines.preview.migration_words import duration_words
+from pipelines.preview.migrations import Asked, outline, worst
+from pipelines.preview.schema_changes import (
+    SchemaChange,
+    Sides,
+    edited_scripts,
+    from_recorded,
+    is_touched,
+    schema_changes,
+)
 from policies.migrations.history import SchemaVersion, plan_migration
 from policies.migrations.safety.findings import TableAtStake
+from policies.migrations.safety.judging import counted_tables
 from policies.migrations.spec import Engine
+from policies.migrations.sql_values import without_values
 from tests.migrations.scripts import scripts_of
 from tests.preview import inert
 from tests.preview.examples import report, shop, state
@@ -43,6 +52,9 @@ from tests.preview.schema_examples import (
     unsafe_index,
 )
 from tests.support.desired import tenant_unit
+from workflows.migrations.backup.choosing import ServerFacts, choose
+from workflows.migrations.backup.stakes import at_stake
+from workflows.migrations.planning import as_declared
 
 FILE = "infra/databases/shop/0003_step_3.up.sql"
 
@@ -208,6 +220,32 @@ def test_how_long_it_takes_is_said_for_the_largest_and_for_all() -> None:
     assert outline(way, partly, made.judged(way, partly, ())).duration.seconds is None
 
 
+def test_what_nobody_has_weighed_is_no_matter_of_a_second() -> None:
+    """Neither a statement that no check finds fault with, nor scripts that could not be checked."""
+    fill = ("UPDATE orders SET note = 'x' WHERE note IS NULL", "SELECT 1")
+    for script, findings, seconds in ((INDEX, True, 2.4), (INDEX, False, None), (fill, True, None)):
+        made = Migration(ORDERS, STATUS, script, versions=(2, 3))
+        (way,), _ = made.changes()
+        told = outline(way, asked(BOTH), made.judged(way, asked(BOTH), ()) if findings else None)
+        assert told.duration.seconds == (pytest.approx(seconds) if seconds else None)
+        assert ("is not known" in duration_words(told)) is (seconds is None)
+
+
+def test_a_database_that_has_a_version_goes_on_from_it() -> None:
+    """A tenant that went kept its data; what a later script drops of them is a loss."""
+    made = Migration(ORDERS, STATUS, FILLED, FOR_GOOD, versions=(4, 4))
+    made.after = state(*databases(4, ("acme", "globex", "initech")))
+    (way,), _ = made.changes()
+    recorded = as_declared(made.scripts, 2)
+    changed, problems = from_recorded(way, recorded, (made.base, made.after), made.sides)
+
+    assert (way.plan.from_version, problems) == (0, [])
+    assert changed is not None
+    assert (changed.is_new, files(changed)) == (False, [(3, False), (4, False)])
+    assert [one.kind for one in outline(changed, Asked(), ()).losses] == ["no-way-back", "loses-data"]
+    assert from_recorded(way, as_declared(made.scripts, 4), (made.base, made.after), made.sides) == (None, [])
+
+
 @pytest.mark.parametrize(
     ("engine", "text", "expected"),
     [
@@ -216,6 +254,21 @@ def test_how_long_it_takes_is_said_for_the_largest_and_for_all() -> None:
         ("mysql", "ALTER TABLE orders DROP note", "drops the column note of orders"),
         ("postgresql", "TRUNCATE orders", "empties the table orders"),
         ("postgresql", "DELETE FROM orders WHERE id < 5", "deletes rows of orders"),
+        ("postgresql", "DROP TABLE orders; CREATE TABLE orders (id int)", "drops the table orders"),
+        ("mysql", "DROP TABLE orders; CREATE TABLE orders (id int)", "drops the table orders"),
+        (
+            "postgresql",
+            "CREATE TABLE archive.orders AS SELECT * FROM orders; DROP TABLE orders",
+            "drops the table orders",
+        ),
+        (
+            "postgresql",
+            "CREATE TABLE IF NOT EXISTS orders (id int); ALTER TABLE orders DROP COLUMN total",
+            "drops the column total of orders",
+        ),
+        ("mysql", "CREATE OR REPLACE TABLE orders (id int)", "replaces the table orders"),
+        ("mysql", "CREATE OR REPLACE TABLE t (id int); CREATE OR REPLACE TABLE t (a int)", "replaces the table t"),
+        ("mysql", "CREATE TABLE t (id int); CREATE OR REPLACE TABLE t (a int)", ""),
         ("postgresql", "ALTER TABLE orders DROP CONSTRAINT orders_pkey", ""),
         ("mysql", "ALTER TABLE orders DROP INDEX orders_note", ""),
         ("postgresql", "ALTER TABLE orders ALTER COLUMN note DROP NOT NULL", ""),
@@ -260,6 +313,9 @@ CANARY = "canary-71c2"
         ("postgresql", f"UPDATE t SET k = '{CANARY} and what was cut"),
         ("mysql", f'CREATE USER app IDENTIFIED BY "{CANARY}"'),
         ("mysql", f"INSERT INTO keys VALUES ('it\\'s', '{CANARY}')"),
+        ("postgresql", f"SELECT set_key( -- the new key\n '{CANARY}')"),
+        ("postgresql", f"SELECT /* {CANARY} */ set_key('x') -- {CANARY}"),
+        ("mysql", f"CALL set_key( # the new key\n '{CANARY}')"),
     ],
 )
 def test_what_stands_between_quotation_marks_is_not_shown(engine: Engine, text: str) -> None:
@@ -284,6 +340,22 @@ def test_no_value_of_a_script_reaches_the_report() -> None:
     assert CANARY not in told
     assert one.migrations[0].blocking
     assert "nobody can tell what this touches" in told
+
+
+def test_a_comment_hides_no_value_when_its_lines_are_joined() -> None:
+    """What follows on the next line is masked as a string, in the reason for a backup as in a finding."""
+    call = (f"SELECT set_key( -- the new key\n '{CANARY}')", "SELECT 1")
+    index = (f"CREATE INDEX i -- {CANARY} isn't used\n ON orders (id) WHERE note = '{CANARY}'", "DROP INDEX i")
+    made = Migration(ORDERS, STATUS, index, call, versions=(2, 4))
+    (way,), _ = made.changes()
+    choice = choose(at_stake(way.plan, "postgresql"), ServerFacts(sizes=(), uncopyable={}, may_copy=True))
+    one = made.report(asked(BOTH, BackupOutline(strategy=choice.strategy, reason=choice.reason)))
+
+    assert (choice.strategy, CANARY in choice.reason) == ("dump", False)
+    told = msgspec.json.encode(one).decode()
+    assert CANARY not in told
+    assert "SELECT set_key( '•••" in told
+    assert "CREATE INDEX i ON orders (id) WHERE note = '•••'" in told
 
 
 def test_a_problem_is_told_once_however_many_databases_have_it() -> None:

@@ -42,8 +42,10 @@ def lowered(*names: str) -> ChangeSet:
     ("before", "after"),
     [
         (cart("v1.5.0"), cart("v1.4.9")),
-        (cart("v1.5.0"), cart("1.5.0-rc.1")),
+        (cart("v1.5.0"), cart("v1.4.2-3-g3f2a1b0")),
+        (cart("v1.5.0-9-g3f2a1b0"), cart("v1.4.9")),
         (cart("v1.10.0"), cart("v1.9.0")),
+        (cart("edge-7", semantic_version="2.0.0"), cart("edge-8", semantic_version="2.0.0-rc.1")),
         (cart("edge-7", semantic_version="2.0.0"), cart("edge-8", semantic_version="1.9.9")),
         (cart("v1.5.0"), cart("edge-8", semantic_version="1.4.0")),
     ],
@@ -73,6 +75,22 @@ def test_what_is_not_lower_or_says_why_passes(before: ServiceSpec, after: Servic
     assert lowering(before, after) is None
 
 
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        (cart("v1.4.2"), cart("v1.4.2-1-g3f2a1b0")),
+        (cart("v1.4.2-9-g3f2a1b0"), cart("v1.4.2-10-g8d1e77a")),
+        (cart("7.4.2-debian-12-r9"), cart("7.4.2-debian-12-r10")),
+        (cart("1.5.0"), cart("1.5.0-rc.1")),
+        (cart("edge-7", semantic_version="1.4.2"), cart("v1.4.2-1-g3f2a1b0")),
+        (cart("v1.4.2-9-g3f2a1b0"), cart("edge-8", semantic_version="1.4.2-10")),
+    ],
+)
+def test_what_follows_the_release_in_a_tag_is_not_judged(before: ServiceSpec, after: ServiceSpec) -> None:
+    """Tags count builds and revisions there, which semantic versions would take for pre-releases."""
+    assert lowering(before, after) is None
+
+
 def test_a_reason_counts_once() -> None:
     """One that was given before would allow every lowering to come."""
     found = lowering(cart("v1.5.0", allow_downgrade=WHY), cart("v1.4.9", allow_downgrade=WHY))
@@ -95,6 +113,7 @@ def test_a_rollout_refuses_and_says_what_to_do() -> None:
     message = str(refused.value)
     assert "ads would be lowered from 1.5.0 to 1.4.9 without saying so; cart would be lowered" in message
     assert "allow_downgrade of the service" in message
+    assert "semantic_version of the service" in message
     assert "more service" not in message
     assert type(refused.value).__name__ in REFUSALS
 

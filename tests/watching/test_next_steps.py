@@ -28,6 +28,7 @@ FAILURE: JsonObject = {"step": "tenants", "message": "3 delivered, 1 in need of 
 STOPPED = msgspec.structs.replace(
     records.DELIVERED, id="adx-rollout-production-77aa8d8d1e77-6a7b8c", status="partly-delivered", failure=FAILURE
 )
+LATER = "adx-rollout-production-8d1e77aa0b0c-5d2c11"
 LOST = msgspec.structs.replace(records.DELIVERED_IN_FULL.units[2], unit="tenant/acme", status="frozen")
 
 
@@ -78,10 +79,37 @@ def test_show_names_the_units_that_are_frozen() -> None:
     other = msgspec.structs.replace(LOST, unit="tenant/zorro")
     history = RolloutHistory(rollout=STOPPED, steps=(), units=(LOST, other))
 
-    said = words(show_screen(history))
+    said = words(show_screen(history, STOPPED.id))
     assert (
         f"look at tenant/acme, and at 1 more, first (`adx history production --unit tenant/acme`); then {AGAIN}" in said
     )
+
+
+@pytest.mark.parametrize("status", ["partly-delivered", "needs-operator"])
+def test_show_of_a_rollout_that_another_has_followed_names_that_one(status: str) -> None:
+    """The commands would take back, or try again, what somebody delivered since."""
+    history = RolloutHistory(rollout=msgspec.structs.replace(STOPPED, status=status), steps=(), units=(LOST,))
+
+    said = words(show_screen(history, LATER))
+
+    assert f"a later rollout has followed: `adx show {LATER}`" in said
+    assert not [command for command in ("adx rollback", "adx deploy", "adx restore") if command in said]
+
+
+def test_show_of_an_old_rollout_that_left_nothing_undone_says_no_more() -> None:
+    """That others have followed is in `adx history`."""
+    assert "later" not in words(show_screen(records.DELIVERED_IN_FULL, LATER))
+
+
+def test_lost_tenants_are_told_beside_databases_that_lag_behind() -> None:
+    """The step is that of the databases, which come first; the tenants are in no order all the same."""
+    ended = msgspec.structs.replace(STOPPED, failure={"step": "migrate", "message": "1 of 3; 1 in need of an operator"})
+    databases = "`adx migrate run production` brings the databases that lag behind"
+    look = f"look at {LOST.unit} first (`adx history production --unit {LOST.unit}`)"
+
+    assert after_rollout(ended, ended.id, [LOST.unit]) == f"{databases}; {look}; then {AGAIN}"
+    assert left_undone(watched(step="contract"), [LOST.unit]) == f"{databases}; {look}; then {AGAIN}"
+    assert after_rollout(ended, ended.id) == databases
 
 
 def test_the_history_of_a_frozen_unit_says_what_mends_it() -> None:
@@ -102,14 +130,18 @@ def test_the_history_of_a_frozen_unit_says_what_mends_it() -> None:
         at=LOST.updated_at,
     )
 
-    def told(rollout: Rollout, status: str = "frozen") -> str:
+    def told(rollout: Rollout, status: str = "frozen", newest: str = STOPPED.id) -> str:
         now = msgspec.structs.replace(LOST, status=status)
         entries = (UnitEntry(change=change, rollout=rollout),)
-        return words(unit_history_screen(LOST.unit, [UnitStory(now=now, version=None, changes=entries, decisions=())]))
+        stories = [UnitStory(now=now, version=None, changes=entries, decisions=())]
+        return words(unit_history_screen(LOST.unit, stories, {"production": newest}))
 
     assert f"→ {AGAIN}" in told(STOPPED)
     assert f"→ {RESTORE}" in told(msgspec.structs.replace(STOPPED, status="needs-operator"))
     assert AGAIN not in told(STOPPED, "applied")
+    followed = told(STOPPED, newest=LATER)
+    assert f"→ a later rollout has followed: `adx show {LATER}`" in followed
+    assert "adx rollback" not in followed
 
 
 def test_status_says_it_of_environments_in_which_nothing_runs() -> None:
@@ -136,6 +168,7 @@ def test_status_says_it_of_environments_in_which_nothing_runs() -> None:
 )
 def test_what_comes_next_depends_on_what_was_not_delivered(kind: str, step: str, commands: Sequence[str]) -> None:
     """Databases, objects or tenants."""
-    said = after_rollout(msgspec.structs.replace(STOPPED, kind=kind, failure={"step": step, "message": "some"}))
+    ended = msgspec.structs.replace(STOPPED, kind=kind, failure={"step": step, "message": "some"})
+    said = after_rollout(ended, ended.id)
 
     assert [command for command in commands if f"`{command}`" not in said] == []

@@ -225,9 +225,9 @@ def test_how_a_tenant_got_where_it_is() -> None:
         decisions=(),
     )
 
-    assert_golden("unit_history", unit_history_screen("tenant/acme", [story, service]))
+    assert_golden("unit_history", unit_history_screen("tenant/acme", [story, service], {}))
 
 
 def test_a_unit_that_nothing_touched_has_no_story() -> None:
     """And is not an error: it may be declared and not delivered yet."""
-    assert "No rollout has touched tenant/nobody" in drawn(unit_history_screen("tenant/nobody", []))
+    assert "No rollout has touched tenant/nobody" in drawn(unit_history_screen("tenant/nobody", [], {}))

@@ -14,20 +14,29 @@ from policies.errors import AdxError
 from workflows.cells.models import CellLease
 from workflows.configuration import delivering
 from workflows.configuration.delivering import Rows
+from workflows.configuration.errors import StoreBusy
 from workflows.configuration.models import Author, Write
 from workflows.configuration.plan import Tags, is_same, value_of
-from workflows.errors import AdxConnectionError
+from workflows.errors import AdxConnectionError, AdxTimeoutError
+from workflows.retry import CONNECTION
 from workflows.runtime import Runtime
 from workflows.telemetry import logs
 
 Move = tuple[Unit | None, Unit | None]
 Value = TypeVar("Value")
-ATTEMPTS = 3
-PAUSE_SECONDS = 1.0
+Pause = Callable[[float], Awaitable[None]]
+PAUSES_SECONDS = tuple(CONNECTION.delay_after(attempt).total_seconds() for attempt in range(1, CONNECTION.attempts))
+_PASSING = (AdxConnectionError, AdxTimeoutError, StoreBusy)
 
 
 async def deliver_units(
-    runtime: Runtime, lease: CellLease, commit: str, moves: Mapping[str, Move], way: str
+    runtime: Runtime,
+    lease: CellLease,
+    commit: str,
+    moves: Mapping[str, Move],
+    way: str,
+    *,
+    pause: Pause = asyncio.sleep,
 ) -> dict[str, str]:
     """Bring the values of units from those of the first to those of the second of each move, in one transaction.
 
@@ -41,14 +50,14 @@ async def deliver_units(
     try:
         tags = await delivering.read_tags(runtime.repository.path, commit, lease.environment)
         writes = _writes(differing.values(), tags)
-        kept = await _persistently(lambda: _kept(runtime.environ, writes))
+        kept = await _persistently(lambda: _kept(runtime.environ, writes), pause)
         changed = [one for one in writes if not is_same(kept[one.key], one.value, one.tags)]
-        written = await _persistently(lambda: _written(runtime.environ, changed, author)) if changed else {}
-        # An attempt before this one may have ended between writing and announcing.
-        await _persistently(lambda: delivering.announce(runtime.environ, kept | written))
+        written = await _persistently(lambda: _written(runtime.environ, changed, author), pause) if changed else {}
+        # An attempt before this one may have ended between writing and announcing, or before services were told.
+        await _persistently(lambda: delivering.announce(runtime.environ, kept | written), pause)
     except AdxError as error:
         return dict.fromkeys(differing, f"its configuration cannot be delivered: {error}")
-    await _tell(runtime.environ, written, author.change_id)
+    await _tell(runtime.environ, written or kept, author.change_id)
     return {}
 
 
@@ -76,13 +85,16 @@ async def _written(environ: Mapping[str, str], writes: Sequence[Write], author: 
         return dict(zip((one.key for one in writes), await store.write(writes, author), strict=True))
 
 
-async def _persistently(work: Callable[[], Awaitable[Value]]) -> Value:
-    """What ``work`` gives, asked again while something is away: a whole wave would be brought back for it."""
-    for _ in range(ATTEMPTS - 1):
+async def _persistently(work: Callable[[], Awaitable[Value]], pause: Pause) -> Value:
+    """What ``work`` gives, asked again while something is away or busy: a whole wave would be brought back for it.
+
+    As long as an activity whose connection fails is tried again, which is about 30 seconds.
+    """
+    for seconds in PAUSES_SECONDS:
         try:
             return await work()
-        except AdxConnectionError:
-            await asyncio.sleep(PAUSE_SECONDS)
+        except _PASSING:
+            await pause(seconds)
     return await work()
 
 

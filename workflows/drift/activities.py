@@ -64,7 +64,8 @@ class DriftActivities:
         rules, why = await self._rules(known) if checked.seen is not None else (None, "")
         judged, given_up = Verdict(why_not=why), []
         if checked.seen is not None and checked.desired is not None and rules is not None:
-            plan = heal_plan(checked.seen, None, _drift_rules(rules).leave_to)
+            # Of thousands of objects: heartbeats must go on.
+            plan = await asyncio.to_thread(heal_plan, checked.seen, None, _drift_rules(rules).leave_to)
             before = await drift.units_of(runtime.ledger, known.name)
             hindered = await hindrance_now(runtime, known, rules, datetime.now(UTC))
             judged = verdict(plan, before, rules, hindrance=hindered, desired=checked.desired)

@@ -6,6 +6,7 @@ somebody did on purpose: who approves the plan must know.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -42,7 +43,7 @@ async def drift_before(
         return DriftBefore()
     except AdxError as error:
         return DriftBefore(failure=f"whether anything has drifted could not be looked at: {error}")
-    return DriftBefore(lines_of(seen.drift()))
+    return DriftBefore(lines_of(await asyncio.to_thread(seen.drift)))  # heartbeats must go on
 
 
 def lines_of(objects: Sequence[DriftedObject]) -> tuple[str, ...]:

@@ -5,6 +5,7 @@ What cannot be found out becomes the result: the other environments are still to
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -104,7 +105,7 @@ async def _compare(sources: Sources, known: Environment, digest: str) -> Checked
         seen = await look(desired, sources.engine_of, sources.cluster, between=between)
     except StackBusy:
         return Checked(under_way(known, await _under_way(sources.ledger, known.name)))
-    objects = seen.drift()
+    objects = await asyncio.to_thread(seen.drift)  # of thousands of objects: heartbeats must go on
     found = EnvironmentDrift(
         environment=known.name,
         status="drifted" if objects else "as-delivered",

@@ -18,7 +18,7 @@ from workflows.clients.kubernetes.normalise import object_id
 from workflows.clients.kubernetes.turns import some_at_once
 from workflows.drift.bodies import HealedObject, HealSnapshotBody
 from workflows.drift.heal_ending import finish_heal
-from workflows.drift.heal_objects import is_same, namespaces_first
+from workflows.drift.heal_objects import is_same, namespaces_first, not_as_before
 from workflows.drift.healing import HealPlan, ObjectHeal, heal_plan
 from workflows.drift.look import look
 from workflows.drift.models import (
@@ -179,9 +179,11 @@ class HealActivities:
     async def _plan(self, environment: str, state: str, units: list[str], rules: DriftRules) -> HealPlan:
         runtime = self._runtime
         desired = await runtime.bodies.get(state, DesiredState, environment)
-        known = [unit for unit in units if unit in desired.by_id()]
+        declared = desired.by_id()
+        known = [unit for unit in units if unit in declared]
         seen = await look(desired, runtime.engine, runtime.cluster, units=known)
-        return heal_plan(seen, known, rules.leave_to)
+        # Of thousands of objects: heartbeats must go on.
+        return await asyncio.to_thread(heal_plan, seen, frozenset(known), rules.leave_to)
 
     async def _describe(self, rollout_id: str, planned: HealPlanned) -> None:
         change_set = {
@@ -247,8 +249,7 @@ class HealActivities:
         deadline, objects = asyncio.get_running_loop().time() + UNDONE_WITHIN_SECONDS, snapshot.objects
         while True:
             live = await some_at_once(self._runtime.cluster.find, [one.delivered for one in objects.values()])
-            now = zip(objects.items(), live, strict=True)
-            wrong = [id_ for (id_, one), found in now if not is_same(one, found)]
+            wrong = await asyncio.to_thread(not_as_before, objects, live)
             if not wrong:
                 return
             if asyncio.get_running_loop().time() > deadline:

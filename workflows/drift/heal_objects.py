@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from workflows.clients.kubernetes.normalise import normalise
@@ -23,3 +23,8 @@ def is_same(one: HealedObject, now: Mapping[str, Any] | None) -> bool:
     # An autoscaler decides about the replicas that are not declared.
     is_scaled = "replicas" not in one.delivered.get("spec", {})
     return normalise(one.live, is_scaled=is_scaled) == normalise(now, is_scaled=is_scaled)
+
+
+def not_as_before(objects: Mapping[str, HealedObject], live: Sequence[Mapping[str, Any] | None]) -> list[str]:
+    """Ids of the ``objects`` that are not as they were before the heal; ``live`` are the same now, in their order."""
+    return [id_ for (id_, one), now in zip(objects.items(), live, strict=True) if not is_same(one, now)]

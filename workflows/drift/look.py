@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 from infra.engine import Engine, state
@@ -44,7 +45,11 @@ class Seen:
     masker: Masker = field(repr=False)
 
     def drift(self) -> tuple[DriftedObject, ...]:
-        """What differs, without any value that may be secret."""
+        """What differs, without any value that may be secret. Slow at the first call: make it in a thread."""
+        return self._drift
+
+    @cached_property
+    def _drift(self) -> tuple[DriftedObject, ...]:
         return drifted(self.applied, list(self.live.values()), self.masker)
 
 
@@ -72,7 +77,11 @@ async def look(
     if units is not None:
         applied = {id_: one for id_, one in applied.items() if one.unit in units}
     live = {object_id(item): item for item in await _live(cluster, desired.environment, applied, units)}
-    return Seen(applied, live, Masker(secrets_in(desired.units)))
+    return Seen(applied, live, await asyncio.to_thread(_masker, desired))
+
+
+def _masker(desired: DesiredState) -> Masker:
+    return Masker(secrets_in(desired.units))
 
 
 def _stacks(desired: DesiredState, units: Collection[str] | None) -> Sequence[str]:

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Literal
 
-from sqlalchemy import Update, func, select, update
+from sqlalchemy import Update, case, func, select, update
 from sqlalchemy.dialects.postgresql import distinct_on, insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -121,13 +121,14 @@ async def finish(
     """Write how a run ended (``ends``: of the run, of the target) and what the database holds now.
 
     ``operation_id`` names the run where it is not the claim's own: what another operation did is taken back.
+    Where nothing was begun, nothing has become better: a target that needs somebody keeps that, and why.
     """
     async with ledger.transaction() as connection:
         await check_in(connection, claimed, [target])
         digest = await _keep_catalog(connection, catalog) if catalog is not None else None
         run: dict[str, object] = {"status": ends[0], "reason": reason[:2000], "finished_at": func.clock_timestamp()}
         run |= {"catalog_after": digest} if ends[0] == "delivered" else {}
-        await connection.execute(_own_run(operation_id or claimed.operation_id, target).values(run))
+        ended = await connection.execute(_own_run(operation_id or claimed.operation_id, target).values(run))
         now: dict[str, object] = {
             "status": ends[1],
             "reason": reason[:2000],
@@ -135,6 +136,10 @@ async def finish(
             "version": version,
         }
         now |= {"catalog": digest} if digest is not None else {}
+        if not ended.rowcount and ends[1] != "applied":
+            known = database_targets.c
+            is_left = known.status == "needs-operator"
+            now |= {one: case((is_left, known[one]), else_=now[one]) for one in ("status", "reason")}
         await connection.execute(_own_target(target).values(now))
 
 
@@ -212,6 +217,20 @@ async def newest_runs(ledger: Ledger, environment: str) -> dict[str, DatabaseRun
     async with ledger.transaction() as connection:
         rows = (await connection.execute(chosen)).mappings().all()
     return {row["target"]: record_of(DatabaseRun, row) for row in rows}
+
+
+async def half_way_run(ledger: Ledger, target: str, before: datetime | None = None) -> DatabaseRun | None:
+    """The run that left ``target`` half way (as of ``before``); None when another one came to its end after it."""
+    table = database_runs.c
+    chosen = select(database_runs).where(
+        table.target == target, table.status.in_(["delivered", "kept", "undone", "needs-operator"])
+    )
+    if before is not None:
+        chosen = chosen.where(table.finished_at < before)
+    async with ledger.transaction() as connection:
+        row = (await connection.execute(chosen.order_by(table.finished_at.desc()).limit(1))).mappings().first()
+    newest = record_of(DatabaseRun, row) if row else None
+    return newest if newest is not None and newest.status == "needs-operator" else None
 
 
 async def settled_backups(ledger: Ledger, target: str) -> dict[str, datetime]:

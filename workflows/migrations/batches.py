@@ -31,7 +31,7 @@ from workflows.migrations.protection import Protection
 from workflows.migrations.servers import Server, provide_databases, server_of
 from workflows.migrations.target import RETRIED, TargetMigration
 from workflows.migrations.watching import watch_claim
-from workflows.retry import CONNECTION
+from workflows.retry import classify
 from workflows.runtime import Runtime
 from workflows.step_runner import Report, StepKey
 
@@ -178,8 +178,11 @@ class BatchActivities:
             return await work.take_back(run, why, is_undo=run.status == "delivered")
 
     async def _given_up(self, batch: _Batch, target: MigrationTarget, error: AdxError) -> TargetResult:
-        """The server stayed away: nothing was touched, or nobody knows. Raises ``error`` but at the last attempt."""
-        if activity.info().attempt < CONNECTION.attempts:
+        """The server stayed away, or somebody holds the schema's lock: nothing was touched, or nobody knows.
+
+        Raises ``error`` but at the last attempt of its class: then the others of the batch have their own ends.
+        """
+        if activity.info().attempt < classify(error).attempts:
             raise error
         run = await rows.find_run(self._runtime.ledger, batch.operation_id, target.id)
         if run is None:

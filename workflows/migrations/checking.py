@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from datetime import date
 
+from policies.migrations.made_tables import MadeTables
 from policies.migrations.model import MigrationPlan, ScriptSet
 from policies.migrations.safety import mysql, postgresql
 from policies.migrations.safety.findings import SafetyFinding, ScriptWaiver, Statistics
 from policies.migrations.safety.judging import judge
-from policies.migrations.statements import created_tables
 from workflows.migrations.squawk import check_scripts
 
 
@@ -30,17 +30,14 @@ def check_plan(
 def _postgresql(plan: MigrationPlan, statistics: Statistics) -> Iterator[SafetyFinding]:
     chosen = [script for one in plan.migrations if (script := one.script(plan.direction)) is not None]
     violations = check_scripts(chosen, statistics.server_version)
-    new_tables: frozenset[str] = frozenset()
+    made = MadeTables("postgresql")
     for script in chosen:
-        new_tables |= created_tables(script.statements, "postgresql")
-        yield from postgresql.findings_of(script, plan.direction, violations[script.file], new_tables)
+        yield from postgresql.findings_of(script, plan.direction, violations[script.file], made)
 
 
 def _mysql(scripts: ScriptSet, plan: MigrationPlan) -> Iterator[SafetyFinding]:
-    new_tables: frozenset[str] = frozenset()
+    made = MadeTables("mysql")
     for one in plan.migrations:
         script = one.script(plan.direction)
         if script is not None:
-            new_tables |= created_tables(script.statements, "mysql")
-            earlier = scripts.between(0, one.version - 1)
-            yield from mysql.findings_of(script, plan.direction, earlier, new_tables)
+            yield from mysql.findings_of(script, plan.direction, scripts.between(0, one.version - 1), made)

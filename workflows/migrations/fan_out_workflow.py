@@ -42,7 +42,7 @@ class MigrationFanOutWorkflow:
     @workflow.init
     def __init__(self, request: FanOutInput) -> None:
         self._request = request
-        self._call = ActivityCall(request.timeouts)
+        self._call = ActivityCall(request.timeouts.for_migrations())
         self._lease = request.lease or MigrationLease(request.environment, workflow.info().workflow_id)
         self._targets = request.targets
         self._plan: FanOutPlan | None = request.plan

@@ -77,7 +77,7 @@ async def take_back(asked: MigrationsToUndo, step: str, stage: MigrationStage, t
     """Take back one step's databases. Raises an ApplicationError for one that is neither as it was nor kept."""
     operation = operation_of(asked.lease.rollout_id, step)
     request = UndoRequest(asked.lease, stage.targets, operation, turn)
-    results = (await ActivityCall(timeouts).apply(BatchActivities.undo_operation, request)).results
+    results = (await ActivityCall(timeouts.for_migrations()).apply(BatchActivities.undo_operation, request)).results
     broken = [f"{one.target}: {one.why}" for one in results if one.outcome == "needs-operator"]
     if broken:
         raise ApplicationError(_first(broken), type="NotTakenBack", non_retryable=True)

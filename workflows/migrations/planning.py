@@ -8,7 +8,7 @@ from datetime import date
 from policies.migrations.history import AppliedMigration, SchemaVersion, plan_migration
 from policies.migrations.model import MigrationPlan, ScriptSet
 from policies.migrations.safety.findings import SafetyFinding, ScriptWaiver, Statistics, TableAtStake
-from policies.migrations.safety.judging import statistics_of, with_checks
+from policies.migrations.safety.judging import counted_tables, statistics_of, with_checks
 from policies.spec import Spec
 from workflows.clients.databases import Database
 from workflows.migrations.checking import check_plan
@@ -48,7 +48,7 @@ async def statistics(database: Database) -> Statistics:
     """Sizes of tables and the server's version, from the server itself."""
     sizes = await database.table_sizes()
     found = [TableAtStake(table=one.table, rows=one.rows, bytes=one.bytes) for one in sizes]
-    return statistics_of(found, await database.server_version())
+    return statistics_of(counted_tables(found), await database.server_version())
 
 
 def planned(

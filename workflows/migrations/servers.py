@@ -67,14 +67,7 @@ async def provide_databases(server: Server, targets: Collection[MigrationTarget]
     wanted = {one.database for one in targets}
     is_new = {one.database: one.is_new for one in sorted(targets, key=lambda one: one.is_new, reverse=True)}
     async with open_database(server.address) as admin:
-        is_postgresql = server.address.engine == "postgresql"
-        query = (
-            "SELECT datname FROM pg_database"
-            if is_postgresql
-            else "SELECT schema_name FROM information_schema.schemata"
-        )
-        there = {str(row[0]) for row in await admin.execute_query(query)}
-        missing = sorted(wanted - there)
+        missing = sorted(wanted - await database_names(admin, server.address.engine))
         for name in missing:
             if not is_new[name]:
                 raise TargetMissing(
@@ -83,6 +76,15 @@ async def provide_databases(server: Server, targets: Collection[MigrationTarget]
                 )
             await make_database(admin, name, server.address.engine)
     return frozenset(missing)
+
+
+async def database_names(admin: Database, engine: Engine) -> frozenset[str]:
+    """All databases of the server."""
+    is_postgresql = engine == "postgresql"
+    query = (
+        "SELECT datname FROM pg_database" if is_postgresql else "SELECT schema_name FROM information_schema.schemata"
+    )
+    return frozenset(str(row[0]) for row in await admin.execute_query(query))
 
 
 async def make_database(admin: Database, name: str, engine: Engine) -> None:

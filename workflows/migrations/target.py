@@ -15,10 +15,10 @@ from dataclasses import dataclass
 
 from policies.errors import AdxError
 from policies.migrations.catalog import Catalog, compare, is_same, lines
-from policies.migrations.history import AppliedMigration, SchemaVersion, goes_back_from_half, plan_migration
-from policies.migrations.model import Direction, MigrationPlan, ScriptSet
+from policies.migrations.history import SchemaVersion, plan_migration
+from policies.migrations.model import MigrationPlan, ScriptSet
 from policies.migrations.targets import MigrationTarget
-from workflows.clients.databases import Database, record
+from workflows.clients.databases import Database
 from workflows.clients.databases.errors import MigrationLocked, OutcomeUnknown
 from workflows.clients.databases.interface_types import StepDone
 from workflows.errors import AdxConnectionError
@@ -35,6 +35,7 @@ from workflows.migrations.models import TargetResult
 from workflows.migrations.outcomes import as_body, result_of
 from workflows.migrations.protection import Protection
 from workflows.migrations.servers import quoted_schema
+from workflows.migrations.unfinished import forget_unfinished
 from workflows.migrations.written import WrittenSince
 
 DIFFERENCES_SHOWN = 6
@@ -96,11 +97,16 @@ class TargetMigration:
         return await finish_despite_cancellation(self.take_back(run, why, is_undo=False))
 
     async def confirm(self) -> TargetResult:
-        """The database has its version already: the ledger is told, and what it holds where nobody knew."""
+        """The database has its version already: the ledger is told, and what it holds where nobody knew.
+
+        Where a run that was left half way has brought it, that run is delivered: the next one to be taken back.
+        """
         known = await rows.find_target(self.ledger, self.target.id)
+        half = await rows.half_way_run(self.ledger, self.target.id)
+        run = half if half is not None and half.to_version == self.target.to_version else None
         is_known = known is not None and known.catalog is not None and known.version == self.target.to_version
-        catalog = None if is_known else await self.database.catalog()
-        await self._finish(("delivered", "applied"), self.target.to_version, catalog=catalog)
+        catalog = None if is_known and run is None else await self.database.catalog()
+        await self._finish(("delivered", "applied"), self.target.to_version, catalog=catalog, run=run)
         return self._result("delivered", self.target.to_version, "had it already")
 
     async def refused(self, why: str) -> TargetResult:
@@ -180,9 +186,10 @@ class TargetMigration:
             await self._check_claim()
             await self._writes.check_run(run, is_undo=is_undo)
             await self._back(run)
-            left = compare(await self._writes.catalog(run.catalog_before), catalog := await self.database.catalog())
-            if not is_same(left):
-                told = "; ".join(line.strip() for line in lines(left)[:DIFFERENCES_SHOWN])
+            before = await self._writes.catalog(run.catalog_before)
+            differing = compare(before, catalog := await self.database.catalog())
+            if not is_same(differing):
+                told = "; ".join(line.strip() for line in lines(differing)[:DIFFERENCES_SHOWN])
                 raise NotTakenBack(f"{self.target.id} is not what it was: {told}")
         except (*RETRIED, StaleFencingToken):
             raise
@@ -193,9 +200,21 @@ class TargetMigration:
             found = await self.database.get_schema_version()
             await self._finish(("needs-operator", "needs-operator"), found.version, reason=reason, run=run)
             return self._result("needs-operator", found.version, reason)
+        left = "" if is_undo else await self._half_way_again(run)
+        reason = "; ".join(one for one in (why, left) if one)
         ends: tuple[RunStatus, TargetStatus] = ("undone" if is_undo else "restored", "restored")
-        await self._finish(ends, run.from_version, reason=why, catalog=catalog, run=run)
-        return self._result("restored", run.from_version, why)
+        ends = (ends[0], "needs-operator") if left else ends
+        await self._finish(ends, run.from_version, reason=reason, catalog=catalog, run=run)
+        return self._result("restored", run.from_version, reason)
+
+    async def _half_way_again(self, run: DatabaseRun) -> str:
+        """What was left half way before ``run``, in words: it is so again, and still the next one to be taken back."""
+        half = await rows.half_way_run(self.ledger, run.target, run.started_at)
+        if half is None:
+            return ""
+        unfinished = (await self.database.get_schema_version()).unfinished
+        is_back = run.from_version == half.from_version and unfinished is None
+        return "" if is_back else f"it is as {half.operation_id} left it, half way"
 
     def _plan(self, found: SchemaVersion) -> MigrationPlan:
         declared = max(self.target.from_version, self.target.to_version)
@@ -241,28 +260,9 @@ class TargetMigration:
             return
         found = await self.database.get_schema_version()
         if found.unfinished is not None:
-            await self._forget(found.unfinished)
+            await forget_unfinished(self.database, self.scripts, found.unfinished, self.target.id)
             found = await self.database.get_schema_version()
         await self._run_scripts(plan_migration(self.scripts, found, run.from_version))
-
-    async def _forget(self, unfinished: AppliedMigration) -> None:
-        """Take out the record of a script that was begun and of which nothing was done.
-
-        What whole batches did is left to the down script.
-        """
-        version = unfinished.version
-        direction: Direction = "up" if unfinished.state == "applying" else "down"
-        session = await self.database.locked()
-        if not await record.did_nothing(session, version, direction):
-            if any(goes_back_from_half(one, unfinished) for one in self.scripts.migrations):
-                return
-            done = sum(step.is_done for step in (await record.steps(session, version, direction)).values())
-            raise NotTakenBack(
-                f"version {version} of {self.target.id} is half done: {done} statement(s), which cannot be undone",
-                next_step="take away what stops it, then run `adx migrate run`: it goes on where it failed",
-            )
-        async with self.database.begin_transaction() as transaction:
-            await record.forget(transaction, version, direction)
 
     async def _kept(self, why: str, run: DatabaseRun | None = None) -> TargetResult:
         found = await self.database.get_schema_version()

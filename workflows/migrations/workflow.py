@@ -43,7 +43,7 @@ class DatabaseMigrationWorkflow:
     @workflow.init
     def __init__(self, request: DatabaseMigrationInput) -> None:
         self._request = request
-        self._call = ActivityCall(request.timeouts)
+        self._call = ActivityCall(request.timeouts.for_migrations())
         self._lease = MigrationLease(request.wanted.environment, workflow.info().workflow_id)
         self._targets = self._target = ""
         self._plan: TargetPlanned | None = None
@@ -161,7 +161,7 @@ class DatabaseRestoreWorkflow:
     @workflow.run
     async def run(self, request: DatabaseRestoreInput) -> TargetResult:
         """Restore; the result says what became of it."""
-        call, why = ActivityCall(request.timeouts), ""
+        call, why = ActivityCall(request.timeouts.for_migrations()), ""
         for number in range(1, RESTORE_ROUNDS + 1):
             try:
                 return await call.apply(TargetActivities.restore_target, request.about)

@@ -15,11 +15,14 @@ from policies.migrations.batches import batch_key
 from policies.migrations.model import MigrationPlan, SafetyCheck
 from policies.migrations.safety.catalogue import CHECKS
 from policies.migrations.safety.findings import SafetyFinding, ScriptWaiver, Statistics, TableAtStake
+from policies.migrations.safety.weighing import has_unweighed
 
 BLOCK_FROM: Severity = "high"
 FEW_ROWS = 10_000
 WRITE_BYTES_PER_SECOND = 50_000_000
 READ_BYTES_PER_SECOND = 200_000_000
+# A table of so many bytes in which the server counts no row was never counted.
+UNCOUNTED_BYTES = 1_000_000
 _NO_SIZES = Statistics()
 
 
@@ -75,7 +78,7 @@ def batched_seconds(plan: MigrationPlan, statistics: Statistics) -> float | None
 def with_checks(
     plan: MigrationPlan, findings: Sequence[SafetyFinding], statistics: Statistics = _NO_SIZES
 ) -> MigrationPlan:
-    """The plan with the sums of its findings and, where sizes are known, how long it takes."""
+    """The plan with the sums of its findings and, where that can be weighed by known sizes, how long it takes."""
     files = [script.file for one in plan.migrations if (script := one.script(plan.direction)) is not None]
     checks = tuple(
         SafetyCheck(
@@ -86,7 +89,8 @@ def with_checks(
         for file in files
     )
     parts = (estimated_seconds(findings), batched_seconds(plan, statistics))
-    seconds = None if None in parts else sum(one for one in parts if one is not None)
+    is_known = None not in parts and not has_unweighed(plan, findings)
+    seconds = sum(one for one in parts if one is not None) if is_known else None
     return msgspec.structs.replace(plan, safety_checks=checks, estimated_duration_seconds=seconds)
 
 
@@ -145,6 +149,14 @@ def wrong_waiver(waiver: ScriptWaiver, committed_on: date) -> str | None:
 def statistics_of(sizes: Iterable[TableAtStake], server_version: str = "") -> Statistics:
     """Sizes by the name of their table."""
     return Statistics(tables={one.table: one for one in sizes}, server_version=server_version)
+
+
+def counted_tables(sizes: Iterable[TableAtStake]) -> list[TableAtStake]:
+    """``sizes`` in which a table that was never counted has no rows that anybody knows."""
+    return [
+        msgspec.structs.replace(one, rows=None) if not one.rows and (one.bytes or 0) > UNCOUNTED_BYTES else one
+        for one in sizes
+    ]
 
 
 def _order(found: SafetyFinding) -> tuple[bool, int, str, int, str]:

@@ -10,6 +10,9 @@ import logging
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+import msgspec
+
+from policies.migrations.made_tables import MadeTables, replaces_table
 from policies.migrations.model import Direction, Migration, Script, Statement
 from policies.migrations.safety.catalogue import CHECKS, NOT_UNDERSTOOD
 from policies.migrations.safety.findings import Effect, SafetyFinding
@@ -26,9 +29,12 @@ _SAFE_ALGORITHMS = frozenset({"INSTANT", "INPLACE", "NOCOPY"})
 
 
 def findings_of(
-    script: Script, direction: Direction, earlier: Sequence[Migration], new_tables: frozenset[str]
+    script: Script, direction: Direction, earlier: Sequence[Migration], made: MadeTables
 ) -> Iterator[SafetyFinding]:
-    """Everything that is found in a script; ``earlier`` migrations say which types columns have before it."""
+    """Everything that is found in a script; ``earlier`` migrations say which types columns have before it.
+
+    ``made`` tables nobody uses yet; it takes notice of the script's statements.
+    """
     types = ColumnTypes()
     for migration in earlier:
         for statement in migration.up.statements:
@@ -37,7 +43,7 @@ def findings_of(
         tree = parsed(statement)
         for id_, effect, detail in _judged(statement, tree, types):
             check = CHECKS[id_]
-            is_new = bool(effect.tables) and set(effect.tables) <= new_tables
+            is_new = made.has_all(statement, effect.tables)
             if (is_new and (check.is_about_size or check.is_about_clients)) or (
                 check.is_about_clients and direction == "down"
             ):
@@ -57,6 +63,7 @@ def findings_of(
                 detail=detail,
             )
         types.take(tree)
+        made.see(statement)
 
 
 def parsed(statement: Statement) -> Any:
@@ -87,7 +94,9 @@ def _judged(statement: Statement, tree: Any, types: ColumnTypes) -> Iterator[tup
     if isinstance(tree, exp.Alter):
         yield from _alter(statement, tree, types, plain)
     elif isinstance(tree, exp.Drop) and str(tree.args.get("kind")).upper() == "TABLE":
-        yield "mysql.dropped-table", plain, ""
+        yield "mysql.dropped-table", _with_tables(plain, names(words[2:], "mysql")), ""
+    elif replaces_table(statement):
+        yield "mysql.dropped-table", plain, "it is replaced"
     elif isinstance(tree, exp.TruncateTable):
         yield "sql.truncate", plain, ""
     elif isinstance(tree, exp.Create) and str(tree.args.get("kind")).upper() == "INDEX":
@@ -113,6 +122,11 @@ def _by_words(words: tuple[str, ...]) -> Iterator[tuple[str, Effect, str]]:
         yield NOT_UNDERSTOOD, nothing, "sqlglot does not read it"
 
 
+def _with_tables(effect: Effect, tables: tuple[str, ...]) -> Effect:
+    """sqlglot tells the first of several only."""
+    return msgspec.structs.replace(effect, tables=tables) if tables else effect
+
+
 def _alter(statement: Statement, tree: Any, types: ColumnTypes, plain: Effect) -> Iterator[tuple[str, Effect, str]]:
     words = statement.words
     copied = Effect(lock=_COPY[0], blocks=_COPY[1], tables=plain.tables, rewrites=True)
@@ -121,7 +135,7 @@ def _alter(statement: Statement, tree: Any, types: ColumnTypes, plain: Effect) -
         is_copy = id_ in ("mysql.copying-alter", "mysql.foreign-key-copies")
         if not (is_copy and _is_stated(words)):
             yield id_, copied if is_copy else plain, detail
-    if _said(words, "LOCK") not in ("", *_SAFE_LOCKS, "DEFAULT") or _said(words, "ALGORITHM") == "COPY":
+    if said(words, "LOCK") not in ("", *_SAFE_LOCKS, "DEFAULT") or said(words, "ALGORITHM") == "COPY":
         yield "mysql.blocking-lock", copied, ""
     elif not _is_stated(words) and not any(
         id_ in ("mysql.copying-alter", "mysql.foreign-key-copies") for id_, _ in found
@@ -170,10 +184,10 @@ def _modified(action: Any, table: str, types: ColumnTypes) -> Iterator[tuple[str
 
 def _is_stated(words: Sequence[str]) -> bool:
     """Whether the server was told not to copy: it then refuses what it cannot do so."""
-    return _said(words, "ALGORITHM") in _SAFE_ALGORITHMS
+    return said(words, "ALGORITHM") in _SAFE_ALGORITHMS
 
 
-def _said(words: Sequence[str], option: str) -> str:
+def said(words: Sequence[str], option: str) -> str:
     """The value of ``option``; empty when it is not given."""
     for index, word in enumerate(words):
         if word == option:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from policies.migrations.made_tables import MadeTables
 from policies.migrations.model import Direction, Script, Statement
 from policies.migrations.safety.catalogue import CHECKS, DONE_BY_ADX, NOT_UNDERSTOOD, OTHER_SEVERITY
 from policies.migrations.safety.findings import Effect, SafetyFinding, TableAtStake
@@ -34,20 +35,51 @@ class Violation(Spec):
 
 
 def findings_of(
-    script: Script, direction: Direction, violations: Sequence[Violation], new_tables: frozenset[str]
+    script: Script, direction: Direction, violations: Sequence[Violation], made: MadeTables
 ) -> Iterator[SafetyFinding]:
-    """Everything that squawk or a check of ADX's own finds in a script; ``new_tables`` are made in the same plan."""
+    """Everything that squawk or a check of ADX's own finds in a script; ``made`` tables nobody uses yet.
+
+    ``made`` takes notice of the script's statements.
+    """
+    is_new = [_is_new(statement, made) for statement in script.statements]
     for violation in violations:
         if violation.rule in DONE_BY_ADX:
             continue
-        statement = statement_at(script, violation.line)
         is_syntax = violation.rule == "syntax-error"
         id_ = NOT_UNDERSTOOD if is_syntax else f"pg.{violation.rule}"
-        yield from _found(id_, script, direction, statement, new_tables=new_tables, violation=violation)
-    for statement in script.statements:
+        number = _place_of(script, violation.line, is_new if _may_be_excused(id_) else ())
+        statement = script.statements[number]
+        yield from _found(id_, script, direction, statement, is_new=is_new[number], violation=violation)
+    for statement, new in zip(script.statements, is_new, strict=True):
         own = _own_check(statement)
         if own is not None:
-            yield from _found(own, script, direction, statement, new_tables=new_tables)
+            yield from _found(own, script, direction, statement, is_new=new)
+
+
+def _is_new(statement: Statement, made: MadeTables) -> bool:
+    """Whether nobody uses the tables of ``statement``, of which ``made`` takes notice."""
+    new = made.has_all(statement, effect_of(statement).tables)
+    made.see(statement)
+    return new
+
+
+def _may_be_excused(id_: str) -> bool:
+    """Whether what it finds does not matter in a table that nobody uses yet."""
+    check = CHECKS.get(id_)
+    return check is not None and (check.is_about_size or check.is_about_clients)
+
+
+def _place_of(script: Script, line: int, is_new: Sequence[bool]) -> int:
+    """The number of the statement that ``line`` belongs to; of several on one line the last that is about old tables.
+
+    squawk tells no more than the line: the others must not excuse it. Without ``is_new`` it is the last of them.
+    """
+    if not is_new:
+        return script.statements.index(statement_at(script, line))
+    begun = [number for number, one in enumerate(script.statements) if one.line <= line] or [0]
+    there = [n for n in begun if script.statements[n].line + script.statements[n].text.count("\n") >= line]
+    old = [number for number in there if not is_new[number] and effect_of(script.statements[number]).tables]
+    return (old or begun)[-1]
 
 
 def effect_of(statement: Statement) -> Effect:
@@ -135,13 +167,12 @@ def _found(
     direction: Direction,
     statement: Statement,
     *,
-    new_tables: frozenset[str],
+    is_new: bool,
     violation: Violation | None = None,
 ) -> Iterator[SafetyFinding]:
     check = CHECKS.get(id_)
     effect = effect_of(statement)
-    is_new = bool(effect.tables) and set(effect.tables) <= new_tables
-    if check is not None and (check.is_about_size or check.is_about_clients) and is_new:
+    if _may_be_excused(id_) and is_new:
         return
     if check is not None and check.is_about_clients and direction == "down":
         return

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
+import re
 from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ import httpx
 import pytest
 
 from pipelines.configuration_api.app import application
-from pipelines.configuration_api.grants import Grants, GrantsRefused
+from pipelines.configuration_api.grants import Grant, Grants, GrantsRefused
 from policies.configuration.values import ConfigurationKey
 from tests.configuration.reading.conftest import BRIEF, Servers, hearing
 from tests.support.configuration import key, plain, sealed
@@ -29,7 +30,8 @@ URL = "/v1/configuration/shop/staging/frontend"
 def grant(name: str, **what: Any) -> dict[str, Any]:
     """A grant whose token is its name."""
     digest = hashlib.sha256(name.encode()).hexdigest()
-    return {"name": name, "token_sha256": digest, "environments": ["staging"], "services": ["frontend"], **what}
+    place = {"namespaces": ["shop"], "environments": ["staging"], "services": ["frontend"]}
+    return {"name": name, "token_sha256": digest, **place, **what}
 
 
 GRANTS = [
@@ -37,7 +39,8 @@ GRANTS = [
     grant("reads-secrets", secrets=True),
     grant("reads-acme", tenants=["acme"]),
     grant("reads-other", services=["checkout"]),
-    grant("reads-all", environments=["*"], services=["*"], tenants=["*"], secrets=True),
+    grant("reads-rival", namespaces=["rival"], tenants=["*"], secrets=True),
+    grant("reads-all", namespaces=["*"], environments=["*"], services=["*"], tenants=["*"], secrets=True),
 ]
 
 
@@ -66,10 +69,14 @@ async def api(servers: Servers, tmp_path: Path) -> AsyncIterator[httpx.AsyncClie
     store = servers.store()
     async with ConfigurationReader(store, opener=Open(), shared=servers.shared(), times=BRIEF) as reader:  # type: ignore[arg-type] # stands for it
         await hearing(reader)
-        transport = httpx.ASGITransport(application(reader, grants))
-        async with httpx.AsyncClient(transport=transport, base_url="http://api") as client:
+        async with client_of(reader, grants) as client:
             yield client
     await store.close()
+
+
+def client_of(reader: ConfigurationReader, grants: Grants) -> httpx.AsyncClient:
+    """Who asks the API of this reader."""
+    return httpx.AsyncClient(transport=httpx.ASGITransport(application(reader, grants)), base_url="http://api")
 
 
 def by(token: str, **headers: str) -> dict[str, str]:
@@ -97,6 +104,8 @@ async def test_values_come_without_secrets_unless_they_are_asked_for(api: httpx.
         ({"Authorization": "Basic reads-values"}, {}, 401),
         (by(hashlib.sha256(b"reads-values").hexdigest()), {}, 401),
         (by("reads-other"), {}, 403),
+        (by("reads-rival"), {}, 403),
+        (by("reads-rival"), {"secrets": "true"}, 403),
         (by("reads-values"), {"secrets": "true"}, 403),
         (by("reads-values"), {"tenant": "acme"}, 403),
         (by("reads-acme"), {"tenant": "globex"}, 403),
@@ -151,6 +160,79 @@ async def test_a_long_poll_answers_when_something_changes(servers: Servers, api:
         assert (await api.get(URL, params={"wait": "50"}, headers=headers)).status_code == 200
 
 
+async def test_a_value_of_another_layer_is_another_value(servers: Servers, api: httpx.AsyncClient) -> None:
+    """Though it is the first of its own: whoever has the environment's is given the tenant's, and back."""
+    await servers.write(Write(key=key("B"), value=plain("all")))
+    params, token = {"tenant": "acme", "wait": "50"}, "reads-acme"
+    with anyio.fail_after(30):
+        while "B" not in (first := await api.get(URL, params={"tenant": "acme"}, headers=by(token))).json()["values"]:
+            await anyio.sleep(0.01)
+        known = by(token, **{"If-None-Match": first.headers["etag"]})
+        waiting = asyncio.create_task(api.get(URL, params=params, headers=known))
+        await anyio.wait_all_tasks_blocked()
+        await servers.write(Write(key=key("B", tenant="acme"), value=plain("acme")))
+        own = await waiting
+        await servers.write(Write(key=key("B", tenant="acme"), value=None))
+        known = by(token, **{"If-None-Match": own.headers["etag"]})
+        back = await api.get(URL, params=params, headers=known)
+
+    assert (own.status_code, own.json()["values"]["B"], own.json()["versions"]["B"]) == (200, "acme", 1)
+    assert (back.status_code, back.json()["values"]["B"], back.json()["versions"]["B"]) == (200, "all", 1)
+    assert back.headers["etag"] == first.headers["etag"]
+
+
+async def test_news_that_were_lost_do_not_leave_a_long_poll_asleep(servers: Servers, api: httpx.AsyncClient) -> None:
+    """It looks again when the connection to Redis is made anew."""
+    tag = (await api.get(URL, headers=by("reads-values"))).headers["etag"]
+    headers = by("reads-values", **{"If-None-Match": tag})
+    with anyio.fail_after(30):
+        waiting = asyncio.create_task(api.get(URL, params={"wait": "50"}, headers=headers))
+        await anyio.wait_all_tasks_blocked()
+        await servers.write(Write(key=key("A"), value=plain(9)), announce=False)
+        servers.plain_redis.client_kill_filter(_type="pubsub")
+
+        assert (await waiting).json()["values"] == {"A": 9}
+
+
+@pytest.mark.parametrize(
+    ("path", "tenant"),
+    [
+        ("/v1/configuration/Shop/staging/frontend", "acme"),
+        ("/v1/configuration/shop/sta_ging/frontend", "acme"),
+        (f"/v1/configuration/shop/staging/{'x' * 64}", "acme"),
+        (URL, "ACME"),
+        (URL, "acme%0a"),
+    ],
+)
+async def test_a_name_that_none_can_have_is_refused(api: httpx.AsyncClient, path: str, tenant: str) -> None:
+    """By whoever may read everything; nobody else's names are told apart from his."""
+    answer = await api.get(f"{path}?tenant={tenant}", headers=by("reads-all"))
+
+    assert (answer.status_code, (await api.get(path)).status_code) == (400, 401)
+    assert "is not a name" in answer.text
+
+
+async def test_made_up_names_do_not_fill_the_memory(servers: Servers) -> None:
+    """Namespaces, services and tenants, asked for by whoever may ask for any; what is asked for goes on."""
+    await servers.write(Write(key=key("A"), value=plain(1)), Write(key=key("B"), value=plain(2)))
+    grants = Grants(tuple(Grant(**one) for one in GRANTS))
+    async with ConfigurationReader(servers.direct, shared=servers.shared(), times=BRIEF, most_values=12) as reader:
+        await hearing(reader)
+        async with client_of(reader, grants) as client:
+            for number in range(20):
+                everybodys = await client.get(URL, headers=by("reads-values"))
+                for path in (URL, URL.replace("shop", f"shop-{number}"), URL.replace("frontend", f"service-{number}")):
+                    params = {"tenant": f"tenant-{number}"}
+                    assert (await client.get(path, params=params, headers=by("reads-all"))).status_code == 200
+
+        assert everybodys.json()["values"] == {"A": 1, "B": 2}
+        assert reader.health().entries <= 12
+        memory, services, listener = reader._memory, reader._services, reader._listener
+        assert len(services._known) <= 12
+        assert {one for keys in memory._by_common.values() for one in keys} == memory.known.keys()
+        assert listener._waiting == {}
+
+
 async def test_a_long_poll_without_a_change_ends_in_time(api: httpx.AsyncClient) -> None:
     """And says that nothing changed."""
     tag = (await api.get(URL, headers=by("reads-values"))).headers["etag"]
@@ -185,6 +267,7 @@ async def test_through_an_outage_known_values_are_served_and_marked(servers: Ser
         "no json",
         json.dumps([grant("a"), grant("a")]),
         json.dumps([grant("a", token_sha256="reads-values")]),
+        json.dumps([grant("a", namespaces="shop")]),
     ],
 )
 def test_without_sound_grants_the_api_does_not_start(tmp_path: Path, content: str) -> None:
@@ -196,3 +279,40 @@ def test_without_sound_grants_the_api_does_not_start(tmp_path: Path, content: st
         Grants.from_settings({"ADX_CONFIGURATION_GRANTS_FILE": str(file)})
     with pytest.raises(GrantsRefused):
         Grants.from_settings({})
+
+
+def test_grants_that_do_not_say_whose_values_they_are_about_are_refused(tmp_path: Path) -> None:
+    """One store may serve several platforms, whose services have the same names; it is told what to write."""
+    old = {name: what for name, what in grant("a").items() if name != "namespaces"}
+    file = tmp_path / "grants.json"
+    file.write_text(json.dumps([old]))
+
+    with pytest.raises(GrantsRefused, match="namespaces") as refused:
+        Grants.from_settings({"ADX_CONFIGURATION_GRANTS_FILE": str(file)})
+    assert 'namespaces (such as ["boutique-staging"])' in refused.value.next_step
+
+
+@pytest.mark.parametrize("part", ["namespace", "environment", "service", "tenant_id"])
+def test_a_grant_covers_each_part_of_a_place(part: str) -> None:
+    """Another one of any is not allowed, ``*`` allows each."""
+    place: dict[str, Any] = {"namespace": "shop", "environment": "staging", "service": "frontend", "tenant_id": "acme"}
+    names = {"namespace": "namespaces", "environment": "environments", "service": "services", "tenant_id": "tenants"}
+    only, every = Grant(**grant("a", tenants=["acme"])), Grant(**grant("a", tenants=["acme"]) | {names[part]: ["*"]})
+
+    assert only.allows(**place)
+    assert not only.allows(**place | {part: "other"})
+    assert every.allows(**place | {part: "other"})
+
+
+def test_the_grants_in_the_documentation_are_sound(tmp_path: Path) -> None:
+    """Whoever copies them puts in a digest."""
+    docs = (Path(__file__).parents[3] / "docs" / "configuration.md").read_text("utf-8")
+    (example,) = (block for block in re.findall(r"```json\n(.*?)```", docs, re.DOTALL) if "token_sha256" in block)
+    file = tmp_path / "grants.json"
+    file.write_text(example.replace("…", hashlib.sha256(b"frontend").hexdigest()))
+
+    found = Grants.from_settings({"ADX_CONFIGURATION_GRANTS_FILE": str(file)}).of("Bearer frontend")
+
+    assert found is not None
+    assert found.allows("boutique-staging", "staging", "frontend", "acme")
+    assert not found.allows("rival-staging", "staging", "frontend", "acme")

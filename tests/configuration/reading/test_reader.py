@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import subprocess
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import anyio
@@ -14,13 +14,14 @@ import pytest
 
 from policies.configuration.values import ConfigurationKey
 from tests.configuration.reading.conftest import BRIEF, Servers, hearing
-from tests.support.configuration import key, plain, sealed
+from tests.support.configuration import CIPHERTEXT, key, plain, sealed
 from workflows.clients.redis import CacheAway
 from workflows.configuration.errors import StoreUnreachable
 from workflows.configuration.models import Criteria, Record, Write
 from workflows.configuration.reading import ConfigurationReader, Reading
 from workflows.configuration.reading.entries import Authenticator, Entry, encode, name_of
 from workflows.configuration.reading.model import MISSING
+from workflows.configuration.secrets.opening import Opened
 
 PATIENCE_SECONDS = 30
 
@@ -144,6 +145,63 @@ async def test_whoever_waits_is_woken_by_a_change_of_its_service(servers: Server
     assert not other.done()
     other.cancel()
     assert not await reader.wait_for_change("shop", "staging", "checkout", 0.01)
+
+
+async def test_whoever_waits_looks_again_when_news_may_be_lost(servers: Servers, reader: ConfigurationReader) -> None:
+    """When Redis is lost, and when it is heard again: what was said in between nobody repeats."""
+    first = asyncio.create_task(reader.wait_for_change("shop", "staging", "frontend", PATIENCE_SECONDS))
+    await asyncio.sleep(0)
+    servers.redis_link.cut()
+    assert await first
+    assert not reader.health().is_hearing
+
+    second = asyncio.create_task(reader.wait_for_change("shop", "staging", "frontend", PATIENCE_SECONDS))
+    await asyncio.sleep(0)
+    servers.redis_link.mend()
+    assert await second
+    assert reader.health().is_hearing
+
+
+class Opening:
+    """Stands for Vault: a secret is what it was made from. What a real one does is tested elsewhere."""
+
+    class session:  # noqa: N801 - as the opener has it
+        @staticmethod
+        def keep_alive() -> None:
+            """Nothing expires."""
+
+    async def open(self, secrets: Mapping[ConfigurationKey, str]) -> dict[ConfigurationKey, Opened]:
+        return dict(secrets)
+
+
+async def test_a_secret_that_is_rotated_between_redis_and_vault_is_not_believed(
+    servers: Servers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What Redis said before the change was heard counts as old, though Vault is asked after it."""
+    old, new = CIPHERTEXT, CIPHERTEXT.replace("A", "B")
+    await servers.write(Write(key=key("TOKEN"), value=sealed(old)))
+    opener: Any = Opening()
+    async with ConfigurationReader(servers.direct, opener=opener, shared=servers.shared(), times=BRIEF) as reader:
+        await hearing(reader)
+        entries, asked, gate = reader._loader.shared_entries, asyncio.Event(), asyncio.Event()
+
+        async def slow(layers: list[ConfigurationKey]) -> dict[ConfigurationKey, Entry]:
+            found = await entries(layers)
+            asked.set()
+            await gate.wait()
+            return found
+
+        monkeypatch.setattr(reader._loader, "shared_entries", slow)
+        early = asyncio.create_task(reader.get_configuration(key("TOKEN")))
+        await asked.wait()
+        woken = asyncio.create_task(reader.wait_for_change("shop", "staging", "frontend", PATIENCE_SECONDS))
+        await asyncio.sleep(0)
+        await servers.write(Write(key=key("TOKEN"), value=sealed(new)))
+        assert await woken
+        gate.set()
+
+        assert (await early).value == old
+        assert (await reader.get_configuration(key("TOKEN"))).value == new
 
 
 async def test_a_slow_reader_does_not_put_an_old_value_over_a_new_one(servers: Servers) -> None:

@@ -6,6 +6,7 @@ import json
 import threading
 import uuid
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -13,10 +14,11 @@ from typing import Any
 
 import hvac
 import pytest
+from hvac import exceptions
 
 from tests.configuration.secrets.conftest import Environ
 from tests.support.configuration import key
-from workflows.clients.vault.errors import VaultRefused, VaultTokenExpired
+from workflows.clients.vault.errors import VaultDenied, VaultRefused, VaultTokenExpired
 from workflows.clients.vault.login import KubernetesLogin, TokenKeeper, TokenLogin, login_from_settings
 from workflows.clients.vault.session import VaultSession
 from workflows.configuration.secrets import Opener, Sealer, open_secrets
@@ -144,6 +146,48 @@ async def test_a_token_file_is_read_for_every_call(operator: Any, environ: Envir
     file.write_text(environ["VAULT_TOKEN"] + "\n")
 
     assert await open_secrets(opener, {TOKEN: text}) == {TOKEN: "canary"}
+
+
+def test_two_threads_outlive_one_revoked_token(operator: Any, approle: Environ) -> None:
+    """The slower one asks about the token that it was refused with, and takes the new one that the other has got."""
+    session = VaultSession.from_settings(approle)
+    session.keep_alive()
+    operator.sys.revoke_prefix(f"auth/{approle['ADX_VAULT_APPROLE_MOUNT']}")
+    refused, replaced = threading.Event(), threading.Event()
+
+    def token(client: hvac.Client) -> str:
+        return str(client.auth.token.lookup_self()["data"]["id"])
+
+    def slow_token(client: hvac.Client) -> str:
+        try:
+            return token(client)
+        except exceptions.Forbidden:
+            refused.set()
+            assert replaced.wait(30)
+            raise
+
+    with ThreadPoolExecutor(1) as threads:
+        slow = threads.submit(session.call, "a slow look", slow_token)
+        try:
+            assert refused.wait(30)
+            new = session.call("a look", token)
+        finally:
+            replaced.set()
+        assert slow.result(30) == new
+    assert session.call("a look", token) == new
+
+
+def test_a_policy_that_allows_no_encryption_is_named(operator: Any, environ: Environ) -> None:
+    """Who reads it knows which path to allow."""
+    token = operator.auth.token.create(ttl="1h", policies=["default"])["auth"]["client_token"]
+
+    with pytest.raises(VaultDenied) as caught:
+        Sealer.from_settings({**environ, "VAULT_TOKEN": token}).seal(TOKEN, "canary")
+
+    assert type(caught.value) is VaultDenied
+    assert str(caught.value).startswith(
+        f"Vault does not allow encryption with transit/{environ['ADX_CONFIGURATION_VAULT_KEY']}"
+    )
 
 
 @contextmanager

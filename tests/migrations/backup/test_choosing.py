@@ -33,6 +33,9 @@ def stake_of(engine: Engine, *pairs: Pair) -> Stake:
         "CREATE UNIQUE INDEX i ON t (a)",
         "CREATE OR REPLACE VIEW v AS SELECT 1",
         "DROP INDEX i",
+        "CREATE SEQUENCE s",
+        "ALTER SEQUENCE s INCREMENT BY 5",
+        "ALTER TABLE t ALTER COLUMN restart SET DEFAULT 1, ALTER id ADD GENERATED ALWAYS AS IDENTITY",
         "COMMENT ON TABLE t IS 'x'",
         "GRANT SELECT ON t TO PUBLIC",
     ],
@@ -84,6 +87,12 @@ def test_the_tables_whose_rows_are_at_stake(statement: str, tables: tuple[str, .
         "MERGE INTO t USING u ON t.a = u.a WHEN MATCHED THEN DELETE",
         r'UPDATE U&"t\0061" SET a = 1',
         r'DROP TABLE a, U&"t\0061"',
+        "DROP SEQUENCE s",
+        "CREATE SEQUENCE IF NOT EXISTS s",
+        "ALTER SEQUENCE IF EXISTS s RESTART WITH 5",
+        "ALTER TABLE t ALTER COLUMN id DROP IDENTITY IF EXISTS",
+        "ALTER TABLE t ADD a integer, ALTER id DROP IDENTITY",
+        "ALTER TABLE t ALTER id SET INCREMENT BY 5 RESTART",
     ],
 )
 def test_what_may_touch_everything(statement: str) -> None:
@@ -214,7 +223,39 @@ def test_estimates_follow_sizes_and_speed() -> None:
     dump = estimates("dump", FACTS, stake, Throughput())
     copy = estimates("table_copy", FACTS, stake, Throughput())
     assert dump[1] > 20 > copy[1]
+    parts = (TableSize(table="t", rows=1, bytes=10**9), TableSize(table="t_1", rows=1, bytes=10**9, is_part=True))
+    whole, both = (ServerFacts(sizes=sizes, uncopyable={}, may_copy=True) for sizes in (parts[:1], parts))
+    assert estimates("dump", both, stake, Throughput()) == estimates("dump", whole, stake, Throughput())
     assert estimates("dump", FACTS, stake, Throughput(load=80e6))[1] == pytest.approx(dump[1] - 12.5, abs=0.2)
+
+
+@pytest.mark.parametrize(
+    ("pair", "strategy"),
+    [
+        (("CREATE SEQUENCE s", "DROP SEQUENCE s"), "down_script"),
+        (
+            (
+                "ALTER TABLE t ALTER id ADD GENERATED ALWAYS AS IDENTITY",
+                "ALTER TABLE t ALTER id DROP IDENTITY",
+            ),
+            "down_script",
+        ),
+        (("DROP SEQUENCE s", "CREATE SEQUENCE s"), "dump"),
+        (("ALTER SEQUENCE s INCREMENT 5", "ALTER SEQUENCE s INCREMENT 1 RESTART"), "dump"),
+    ],
+)
+def test_where_a_sequence_stands_is_lost_with_one_that_was_there(pair: Pair, strategy: Strategy) -> None:
+    """One that the script itself brings may go when it is taken back."""
+    choice = choose(stake_of("postgresql", pair), FACTS)
+    assert choice.strategy == strategy, choice.reason
+    assert stake_of("mysql", ("CREATE OR REPLACE SEQUENCE s", "DROP SEQUENCE s")).unknown
+
+
+def test_the_reason_for_a_dump_quotes_no_value() -> None:
+    """Neither a string, nor what a comment says, nor what stands behind one."""
+    stake = stake_of("postgresql", ("SELECT set_key( -- hunter1\n 'hunter2', $x$hunter3$x$)", None))
+    assert stake.unknown.startswith("SELECT set_key(")
+    assert "hunter" not in stake.unknown
 
 
 def test_a_loss_is_counted_by_the_server_where_it_counts() -> None:

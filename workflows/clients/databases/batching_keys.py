@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Any
 
-from policies.migrations.batches import BatchKey
+from policies.migrations.batch_bounds import BatchKey
 from policies.migrations.model import Statement
 from policies.migrations.spec import Engine
 from policies.spec import Spec

@@ -21,11 +21,16 @@ class Feature(StrEnum):
 
 
 class TableSize(Spec):
-    """A table by the server's statistics, which may be out of date; bytes with indexes."""
+    """A table by the server's statistics, which may be out of date; bytes with indexes.
+
+    ``rows`` is None where the server has not counted them. A partitioned table has what its partitions have:
+    ``is_part`` are those of one that is in the same schema, not to be counted again in a sum.
+    """
 
     table: str
-    rows: int
+    rows: int | None
     bytes: int
+    is_part: bool = False
 
 
 class Progress(Spec):

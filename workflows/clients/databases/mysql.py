@@ -10,6 +10,7 @@ import asyncio
 import hashlib
 import math
 import re
+import socket
 import ssl
 from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -36,6 +37,8 @@ from workflows.clients.databases.mysql_catalog import read_catalog
 from workflows.clients.databases.session import Row, Session
 
 CONNECT_TIMEOUT_SECONDS = 10
+# How soon a server whose host is dead is noticed, where the system has these options: seconds, times, milliseconds.
+_ALIVE = {"TCP_KEEPIDLE": 10, "TCP_KEEPINTVL": 5, "TCP_KEEPCNT": 3, "TCP_USER_TIMEOUT": 30_000}
 NO_LIMIT_SECONDS = 31_536_000
 SQL_MODE = "STRICT_TRANS_TABLES,ERROR_FOR_DIVISION_BY_ZERO,NO_ENGINE_SUBSTITUTION"
 
@@ -86,21 +89,21 @@ class MySqlSession(Session):
         return session
 
     async def execute(self, text: str, parameters: Sequence[object] = ()) -> list[Row]:
-        return await self._asked(self._in_thread(lambda: self._execute(text, parameters)))
+        return await self._asked(self._in_thread(lambda: self._execute(text, parameters)), self._limit_seconds)
 
     async def execute_counted(self, text: str, parameters: Sequence[object]) -> int:
-        return await self._asked(self._in_thread(lambda: self._execute_counted(text, parameters)))
+        return await self._asked(self._in_thread(lambda: self._execute_counted(text, parameters)), self._limit_seconds)
 
     async def begin(self, limits: Limits | None = None) -> None:
         await self._set_limits(limits or Limits(0, 0))
         await self.execute("START TRANSACTION")
 
     async def commit(self) -> None:
-        await self.execute("COMMIT")
+        await self._unlimited("COMMIT")  # of one that was ended nobody could say whether it was done
 
     async def rollback(self) -> None:
         with suppress(DatabaseUnreachable):  # the server rolls back what has lost its client
-            await self.execute("ROLLBACK")
+            await self._unlimited("ROLLBACK")
 
     async def run_alone(self, text: str, limits: Limits) -> None:
         await self._set_limits(limits)
@@ -176,12 +179,20 @@ class MySqlSession(Session):
         if limits == self._limits:
             return
         lock_seconds = math.ceil(limits.lock_timeout_ms / 1000) or NO_LIMIT_SECONDS
-        await self.execute(
+        await self._unlimited(
             "SET SESSION lock_wait_timeout = %s, innodb_lock_wait_timeout = %s", (lock_seconds, lock_seconds)
         )
         if self.is_mariadb:  # so that the limit holds even when this process has died
-            await self.execute("SET SESSION max_statement_time = %s", (limits.statement_timeout_ms / 1000,))
+            await self._unlimited("SET SESSION max_statement_time = %s", (limits.statement_timeout_ms / 1000,))
         self._limits = limits
+
+    @property
+    def _limit_seconds(self) -> float | None:
+        """How long is waited for a statement before it is ended: MySQL, unlike MariaDB, limits only SELECT itself."""
+        return None if self.is_mariadb else self._limits.statement_timeout_ms / 1000 or None
+
+    async def _unlimited(self, text: str, parameters: Sequence[object] = ()) -> None:
+        await self._asked(self._in_thread(lambda: self._execute(text, parameters)))
 
     def _lock_name(self) -> str:
         """At most 64 characters, the same for every process; the server has one space of names for all databases."""
@@ -222,7 +233,7 @@ class MySqlSession(Session):
 def _connect(address: DatabaseAddress) -> Any:
     certificate = dict(address.options).get("ssl_ca")
     try:
-        return pymysql.connect(
+        connection = pymysql.connect(
             host=address.host,
             port=address.port,
             user=address.user,
@@ -235,6 +246,10 @@ def _connect(address: DatabaseAddress) -> Any:
             client_flag=CLIENT.FOUND_ROWS,
             ssl=ssl.create_default_context(cafile=certificate) if certificate else None,
         )
+        for name, value in _ALIVE.items():
+            if (option := getattr(socket, name, None)) is not None:
+                connection._sock.setsockopt(socket.IPPROTO_TCP, option, value)  # type: ignore[attr-defined]
+        return connection
     except (pymysql.Error, OSError) as error:
         raise DatabaseUnreachable(
             f"{address.shown()} cannot be reached as {address.user}: {type(error).__name__}",

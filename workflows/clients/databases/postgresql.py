@@ -31,17 +31,21 @@ from workflows.clients.databases.errors import (
 from workflows.clients.databases.interface_types import Feature, Progress, TableSize
 from workflows.clients.databases.limits import Limits
 from workflows.clients.databases.postgresql_catalog import read_catalog
+from workflows.clients.databases.postgresql_sizes import read_sizes
 from workflows.clients.databases.session import Row, Session
 
 CONNECT_TIMEOUT_SECONDS = 10
-LOST_AFTER_MS = 30_000
+# How soon each side notices that the other's host is dead: until the server has, the schema stays locked.
+ALIVE = {"keepalives_idle": 10, "keepalives_interval": 5, "keepalives_count": 3, "tcp_user_timeout": 30_000}
 MIN_VERSION = 140_000
 
 _HELLO = """SELECT pg_backend_pid(),
     (SELECT backend_start::text FROM pg_stat_activity WHERE pid = pg_backend_pid()),
     current_setting('server_version_num')::int, pg_is_in_recovery(),
     host(inet_server_addr()), inet_server_port(),
-    set_config('search_path', quote_ident(%s), false), set_config('standard_conforming_strings', 'on', false)"""
+    set_config('search_path', quote_ident(%s), false), set_config('standard_conforming_strings', 'on', false),
+    set_config('tcp_keepalives_idle', %s, false), set_config('tcp_keepalives_interval', %s, false),
+    set_config('tcp_keepalives_count', %s, false), set_config('tcp_user_timeout', %s, false)"""
 _LOST = frozenset({"57P01", "57P02", "57P03"})
 _LOCKS = frozenset({"55P03", "40P01"})
 Value = TypeVar("Value")
@@ -67,7 +71,7 @@ class PostgresSession(Session):
         connection = await _connect(address)
         try:
             async with connection.cursor(binary=True) as cursor:
-                await cursor.execute(_HELLO, (address.schema,))
+                await cursor.execute(_HELLO, (address.schema, *map(str, ALIVE.values())))
                 hello = await cursor.fetchone()
             assert hello is not None  # noqa: S101 - a SELECT of values has a row
             _check_server(address, connection, hello)
@@ -135,12 +139,7 @@ class PostgresSession(Session):
         return await read_catalog(self.execute, self.address.schema)
 
     async def table_sizes(self) -> list[TableSize]:
-        rows = await self.execute(
-            "SELECT c.relname, greatest(c.reltuples, 0)::bigint, pg_total_relation_size(c.oid) FROM pg_class c"
-            " WHERE c.relnamespace = quote_ident(%s)::regnamespace AND c.relkind IN ('r', 'p', 'm') ORDER BY 1",
-            (self.address.schema,),
-        )
-        return [TableSize(table=str(name), rows=int(rows), bytes=int(size)) for name, rows, size in rows]
+        return await read_sizes(self.execute, self.address.schema)
 
     def runs_in_transaction(self, statement: Statement) -> bool:
         return not statement.is_alone
@@ -270,10 +269,7 @@ async def _connect(address: DatabaseAddress) -> psycopg.AsyncConnection[Row]:
         dbname=address.database,
         connect_timeout=CONNECT_TIMEOUT_SECONDS,
         application_name="adx-migrations",
-        keepalives_idle=10,
-        keepalives_interval=5,
-        keepalives_count=3,
-        tcp_user_timeout=LOST_AFTER_MS,
+        **ALIVE,  # type: ignore[arg-type] # whole numbers are taken, too
         **dict(address.options),
     )
     try:

@@ -127,10 +127,11 @@ class TokenKeeper:
                 self._renew(client)
             return self._token
 
-    def forget(self) -> None:
-        """The token was refused: log in again next time."""
+    def forget(self, token: str) -> None:
+        """``token`` was refused: log in again next time, unless another thread has done so."""
         with self._lock:
-            self._expires_at = float("-inf")
+            if token == self._token:
+                self._expires_at = float("-inf")
 
     def _renew(self, client: hvac.Client) -> None:
         client.token = self._token

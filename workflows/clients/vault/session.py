@@ -2,11 +2,13 @@
 
 What is wrong is asked of Vault (is it sealed, does the token live), never
 guessed from the text of an answer; texts of Vault are not passed on. Blocking:
-call it in a thread.
+call it in a thread. Threads share the token's life, and nothing else: a client
+holds the token of its last call, about which the next question may be.
 """
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Mapping
 from typing import Any, NoReturn, TypeVar
 
@@ -31,10 +33,11 @@ Answer = TypeVar("Answer")
 
 
 class VaultSession:
-    """Calls to the Vault at ``address``. Contacts nobody until it is asked."""
+    """Calls to one Vault, by clients that ``new_client`` makes: one per thread. Contacts nobody until it is asked."""
 
-    def __init__(self, client: hvac.Client, login: Login) -> None:
-        self._client = client
+    def __init__(self, new_client: Callable[[], hvac.Client], login: Login) -> None:
+        self._new_client = new_client
+        self._own = threading.local()
         self._keeper = TokenKeeper(login)
         self.calls = 0
 
@@ -44,14 +47,12 @@ class VaultSession:
         address = environ.get("VAULT_ADDR")
         if not address:
             raise VaultRefused("no address of Vault is set", next_step="set VAULT_ADDR")
-        client = hvac.Client(
-            url=address,
-            token="",
-            timeout=TIMEOUT_SECONDS,
-            verify=environ.get("VAULT_CACERT") or True,
-            namespace=environ.get("VAULT_NAMESPACE") or None,
-        )
-        return cls(client, login_from_settings(environ))
+        verify, namespace = environ.get("VAULT_CACERT") or True, environ.get("VAULT_NAMESPACE") or None
+
+        def new_client() -> hvac.Client:
+            return hvac.Client(url=address, token="", timeout=TIMEOUT_SECONDS, verify=verify, namespace=namespace)
+
+        return cls(new_client, login_from_settings(environ))
 
     def call(self, what: str, ask: Callable[[hvac.Client], Answer]) -> Answer:
         """What ``ask`` gets from a client that is logged in; ``what`` names it in errors, which are those above."""
@@ -59,7 +60,7 @@ class VaultSession:
             return self._ask(ask)
         except _DENIED:
             if not self._lives() and self._keeper.can_log_in_again:
-                self._keeper.forget()
+                self._keeper.forget(self._client.token)
                 return self._again(what, ask)
             self._denied(what)
         except _FAILURES as error:
@@ -73,6 +74,13 @@ class VaultSession:
             self._denied("a login")
         except _FAILURES as error:
             raise self._translated("a login", error) from None
+
+    @property
+    def _client(self) -> hvac.Client:
+        """The client of this thread."""
+        if not hasattr(self._own, "client"):
+            self._own.client = self._new_client()
+        return self._own.client
 
     def _ask(self, ask: Callable[[hvac.Client], Answer]) -> Answer:
         self._client.token = self._keeper.token(self._client)

@@ -63,7 +63,9 @@ class BoundTransit:
     def _check_derived(self) -> None:
         """A key that is not derived encrypts without a context, and would ignore one."""
         try:
-            self.session.call("", lambda client: self._post(client, "encrypt", {"plaintext": ""}))
+            self.session.call(
+                f"encryption with {self._name}", lambda client: self._post(client, "encrypt", {"plaintext": ""})
+            )
         except VaultRefused:
             return  # it is derived, or is not there, which the encryption itself will say
         raise VaultRefused(

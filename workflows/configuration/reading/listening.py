@@ -1,7 +1,8 @@
 """Hears of changes by Redis publish/subscribe, for as long as the process runs.
 
 A message may be lost while the connection is down, so everything is doubted
-when it is back; a message that is not ours is reported and dropped.
+when it is back, and whoever waits looks again, then and when it is lost; a
+message that is not ours is reported and dropped.
 """
 
 from __future__ import annotations
@@ -42,7 +43,7 @@ class Listener:
         self._shared = shared
         self._doubting = doubting
         self._times = times
-        self._events: dict[Service, asyncio.Event] = {}
+        self._waiting: dict[Service, set[asyncio.Future[None]]] = {}
 
     async def run(self) -> None:
         """Listen until cancelled; connect again whenever the connection is lost."""
@@ -56,18 +57,23 @@ class Listener:
                     _log.warning("changes are not heard any more: Redis is away")
                     for one in self._doubting:
                         one.shorten(self._times.unheard)
+                    self._wake(list(self._waiting))
             finally:
                 self.is_hearing = False
             await asyncio.sleep(self._times.retry)
 
     async def wait(self, service: Service, seconds: float) -> bool:
-        """Whether something of ``service`` changed within so many seconds."""
-        event = self._events.setdefault(service, asyncio.Event())
+        """Whether something of ``service`` changed, or may have without being heard, within so many seconds."""
+        news: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._waiting.setdefault(service, set()).add(news)
         try:
-            await asyncio.wait_for(event.wait(), seconds)
-        except TimeoutError:
-            return False
-        return True
+            await asyncio.wait((news,), timeout=seconds)
+            return news.done()
+        finally:  # nothing is kept of a service that nobody waits for: anybody may name one
+            waiting = self._waiting.get(service, set())
+            waiting.discard(news)
+            if not waiting:
+                self._waiting.pop(service, None)
 
     async def _listen(self, shared: SharedCache) -> None:
         async with shared.redis.listening(entries.CHANNEL) as following:
@@ -76,6 +82,7 @@ class Listener:
             for one in self._doubting:
                 one.doubt_all()
             self.is_hearing = True
+            self._wake(list(self._waiting))
             while True:
                 message = await following()
                 if message is None:
@@ -92,10 +99,10 @@ class Listener:
             return
         for one in self._doubting:
             one.doubt(changed)
-        self._wake(changed)
+        self._wake(changed_services(changed))
 
-    def _wake(self, changed: Iterable[ConfigurationKey]) -> None:
-        for service in changed_services(changed):
-            event = self._events.pop(service, None)
-            if event is not None:
-                event.set()
+    def _wake(self, services: Iterable[Service]) -> None:
+        for service in services:
+            for news in self._waiting.pop(service, ()):
+                if not news.done():
+                    news.set_result(None)

@@ -54,6 +54,21 @@ class Memory:
         self.known[key] = Known(reading, float("-inf") if is_old else self.clock() + seconds, form)
         self._by_common.setdefault(common, set()).add(key)
 
+    def forget(self, keys: Iterable[ConfigurationKey]) -> None:
+        """Know nothing of ``keys`` any more; whoever asks for one has it looked up."""
+        for key in keys:
+            self.known.pop(key, None)
+            common = key.for_all_tenants()
+            others = self._by_common.get(common, set())
+            others.discard(key)
+            if not others:
+                self._by_common.pop(common, None)
+
+    def opened(self, keys: Iterable[ConfigurationKey] | None = None) -> dict[ConfigurationKey, tuple[str, str]]:
+        """Secrets (of ``keys``, or all) known in clear, with their form, which tells whether they are the same."""
+        known = ((key, self.known[key]) for key in (self.known if keys is None else keys) if key in self.known)
+        return {key: (one.form, str(one.reading.value)) for key, one in known if one.form is not None}
+
     def doubt(self, changed: Iterable[ConfigurationKey]) -> None:
         """The values of ``changed`` are to be looked up again."""
         self.news += 1

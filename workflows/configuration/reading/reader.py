@@ -28,7 +28,7 @@ from workflows.configuration.reading.listening import Listener
 from workflows.configuration.reading.loading import Loaded, Loader, Rows
 from workflows.configuration.reading.memory import Memory
 from workflows.configuration.reading.model import DEFAULT_TIMES, Health, Reading, Scope, Times, Values
-from workflows.configuration.reading.services import Services, gathered
+from workflows.configuration.reading.services import MOST_VALUES, Services, gathered
 from workflows.configuration.reading.shared import SharedCache
 from workflows.configuration.repository import ConfigurationStore
 from workflows.configuration.secrets.opening import Opener, keep_alive
@@ -45,12 +45,13 @@ class ConfigurationReader:
         shared: SharedCache | None = None,
         times: Times = DEFAULT_TIMES,
         clock: Callable[[], float] = time.monotonic,
+        most_values: int = MOST_VALUES,
     ) -> None:
         self._times = times
         self._shared = shared
         self._loader = Loader(rows, opener, shared)
         self._memory = Memory(times.jitter_share, clock)
-        self._services = Services(times.jitter_share, clock)
+        self._services = Services(times.jitter_share, clock, most_values=most_values)
         self._listener = Listener(shared, (self._memory, self._services), times)
         self._flights: dict[ConfigurationKey, asyncio.Task[dict[ConfigurationKey, Loaded]]] = {}
         self._tasks: set[asyncio.Task[Any]] = set()
@@ -139,7 +140,7 @@ class ConfigurationReader:
         return gathered(dict.fromkeys(keys, Loaded(error=late)), self._answer)
 
     async def wait_for_change(self, namespace: str, environment: str, service: str, seconds: float) -> bool:
-        """Whether a value of the service changed within so many seconds from now."""
+        """Whether a value of the service changed within so many seconds from now, or news of it may have been lost."""
         return await self._listener.wait((namespace, environment, service), seconds)
 
     def health(self) -> Health:
@@ -190,12 +191,12 @@ class ConfigurationReader:
         values = gathered(loaded, self._answer)
         is_whole = all(one.error is None for one in loaded.values())
         seconds = self._believed_seconds if is_whole else self._times.retry
-        self._services.keep(scope, values, loaded, seconds, since=since)
+        self._memory.forget(self._services.keep(scope, values, loaded, seconds, since=since))
         return values
 
     async def _load_all(self, scope: Scope) -> dict[ConfigurationKey, Loaded]:
         since = self._memory.news
-        loaded = await self._loader.load_all(scope, self._opened())
+        loaded = await self._loader.load_all(scope, self._memory.opened())
         self._keep(loaded, since)
         self._in_background(self._loader.fill())
         return loaded
@@ -204,7 +205,7 @@ class ConfigurationReader:
         """Look up ``keys``, together with whoever wants one of them already."""
         new = [key for key in keys if key not in self._flights]
         if new:
-            flight = self._in_background(self._fly(new))
+            flight = self._in_background(self._fly(new, self._memory.news))
             self._flights |= dict.fromkeys(new, flight)
         flights = {self._flights[key] for key in keys}
         has_all = all(key in self._memory.known for key in keys)
@@ -238,7 +239,7 @@ class ConfigurationReader:
                 self._memory.keep(key, result[0], self._believed_seconds, form=result[1], since=since)
                 return result[0]
             if key not in self._flights:
-                self._flights[key] = self._in_background(self._fly([key], found))
+                self._flights[key] = self._in_background(self._fly([key], since, found))
             return None
         finally:
             waiting = self._looks.pop(key)
@@ -250,11 +251,11 @@ class ConfigurationReader:
         return self._times.in_process if self._listener.is_hearing else self._times.unheard
 
     async def _fly(
-        self, keys: list[ConfigurationKey], shared: Mapping[ConfigurationKey, Entry] | None = None
+        self, keys: list[ConfigurationKey], since: int, shared: Mapping[ConfigurationKey, Entry] | None = None
     ) -> dict[ConfigurationKey, Loaded]:
-        since = self._memory.news
+        """Look up ``keys``; ``since`` is the last news before anybody was asked, the shared cache included."""
         try:
-            loaded = await self._loader.load(keys, self._opened(keys), shared)
+            loaded = await self._loader.load(keys, self._memory.opened(keys), shared)
             self._keep(loaded, since)
             return loaded
         finally:
@@ -282,12 +283,6 @@ class ConfigurationReader:
         for key, one in loaded.items():
             if one.reading is not None:
                 self._memory.keep(key, one.reading, seconds, form=one.form, since=since)
-
-    def _opened(self, keys: Iterable[ConfigurationKey] | None = None) -> dict[ConfigurationKey, tuple[str, str]]:
-        """Secrets that are known in clear: their form tells whether they are still the same."""
-        known = self._memory.known
-        opened = ((key, known[key]) for key in (known if keys is None else keys) if key in known)
-        return {key: (one.form, str(one.reading.value)) for key, one in opened if one.form is not None}
 
     def _in_background(self, work: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
         task = asyncio.get_running_loop().create_task(work)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import time
+from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping
 
 import msgspec
@@ -15,6 +16,7 @@ from workflows.configuration.reading.model import Reading, Scope, Values
 from workflows.configuration.reading.shared import changed_services
 
 Service = tuple[str, str, str | None]
+MOST_VALUES = 100_000  # about 100 MB; a hundred services with fifty values each, for twenty tenants
 
 
 class KnownValues(msgspec.Struct):
@@ -28,21 +30,30 @@ class KnownValues(msgspec.Struct):
 class Services:
     """Values by service and tenant. What is not believed any more is kept: it may be all there is.
 
+    Whoever may ask for any tenant can make names up, so only ``most_values`` are kept (a service counts as one more
+    than it has values): those of the services and tenants that were asked for last.
     A change of any key of a service, whoever's, puts all of it in doubt: it may be a key that nobody knew.
     """
 
-    def __init__(self, jitter_share: float, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self, jitter_share: float, clock: Callable[[], float] = time.monotonic, *, most_values: int = MOST_VALUES
+    ) -> None:
         self.news = 0
         self._clock = clock
         self._jitter_share = jitter_share
-        self._known: dict[Scope, KnownValues] = {}
+        self._known: OrderedDict[Scope, KnownValues] = OrderedDict()
+        self._most_values = most_values
+        self._size = 0
         self._news_of: dict[Service, int] = {}
         self._news_of_all = 0
 
     def fresh(self, scope: Scope) -> Values | None:
         """What is known and believed."""
         known = self._known.get(scope)
-        return known.values if known is not None and known.believed_until > self._clock() else None
+        if known is None:
+            return None
+        self._known.move_to_end(scope)
+        return known.values if known.believed_until > self._clock() else None
 
     def keys(self, scope: Scope) -> frozenset[ConfigurationKey] | None:
         """The keys that the service had last; None where nobody has asked for it."""
@@ -55,11 +66,19 @@ class Services:
 
     def keep(
         self, scope: Scope, values: Values, keys: Iterable[ConfigurationKey], seconds: float, *, since: int
-    ) -> None:
-        """Believe ``values`` for about so long; not at all if there was news of the service ``since`` it was asked."""
+    ) -> set[ConfigurationKey]:
+        """Believe ``values`` for about so long; not at all if there was news of the service ``since`` it was asked.
+
+        The keys that are not known here any more: the service has them no longer, or others took their place.
+        """
         seconds *= 1 - random.random() * self._jitter_share  # noqa: S311 - spreads load, hides nothing
         believed_until = float("-inf") if self.latest_news(scope) > since else self._clock() + seconds
-        self._known[scope] = KnownValues(values, frozenset(keys), believed_until)
+        gone = set(self._dropped(scope)) if scope in self._known else set()
+        self._known[scope] = known = KnownValues(values, frozenset(keys), believed_until)
+        self._size += 1 + len(known.keys)
+        while self._size > self._most_values and len(self._known) > 1:
+            gone |= self._dropped(next(iter(self._known)))
+        return gone - known.keys
 
     def doubt(self, changed: Iterable[ConfigurationKey]) -> None:
         """The values of ``changed`` are to be looked up again, and with them all of their services."""
@@ -82,6 +101,11 @@ class Services:
         until = self._clock() + seconds
         for known in self._known.values():
             known.believed_until = min(known.believed_until, until)
+
+    def _dropped(self, scope: Scope) -> frozenset[ConfigurationKey]:
+        known = self._known.pop(scope)
+        self._size -= 1 + len(known.keys)
+        return known.keys
 
 
 def gathered(

@@ -56,7 +56,7 @@ def choose(stake: Stake, facts: ServerFacts, wanted: Strategy | None = None) -> 
 
 def estimates(strategy: Strategy, facts: ServerFacts, stake: Stake, speed: Throughput) -> tuple[float, float]:
     """Seconds of the backup and of a restore with its checks, from sizes."""
-    everything = sum(one.bytes for one in facts.sizes)
+    everything = sum(one.bytes for one in facts.sizes if not one.is_part)
     touched = _bytes(facts, {*stake.tables, *stake.named})
     at_stake = _bytes(facts, stake.tables)
     scans = 2 * everything / speed.scan if strategy == "dump" else 2 * touched / speed.scan

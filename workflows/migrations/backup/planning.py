@@ -11,9 +11,10 @@ import msgspec
 from policies.migrations.catalog import Catalog
 from policies.migrations.model import MigrationPlan
 from policies.migrations.spec import Engine
-from workflows.clients.databases import Database, DatabaseAddress
+from workflows.clients.databases import Database, DatabaseAddress, record
+from workflows.clients.databases.interface_types import TableSize
 from workflows.clients.databases.session import Session
-from workflows.migrations.backup.choosing import ServerFacts, choose, estimates
+from workflows.migrations.backup.choosing import Choice, ServerFacts, choose, estimates
 from workflows.migrations.backup.models import BackupPlan, Strategy, Throughput
 from workflows.migrations.backup.names import address_of, new_backup_id, owner_of, target_of
 from workflows.migrations.backup.stakes import Stake, at_stake
@@ -46,6 +47,7 @@ async def plan_backup(
 ) -> BackupPlan:
     """How to back up what ``plan`` touches in ``database``: the strategy, why, and how long a restore takes.
 
+    Where a migration is half done, copies of tables would lack that: it is a dump, unless scripts are enough.
     ``strategy`` asks for one; ``throughput`` is what was measured before on this
     server; ``tenant`` makes the backup refuse rows of others (see ``tenants``).
     Changes nothing. Raises BackupRefused, and what the client of the database raises.
@@ -56,8 +58,11 @@ async def plan_backup(
     facts = await _facts(session, address, catalog)
     stake = _resolved(at_stake(plan, session.engine), catalog)
     choice = choose(stake, facts, strategy)
+    half = (await record.read(session)).unfinished
+    if half is not None and strategy is None and choice.strategy == "table_copy":
+        choice = Choice(strategy="dump", reason=f"version {half.version} is half done, and only a dump keeps that")
     backup_seconds, restore_seconds = estimates(choice.strategy, facts, stake, throughput or Throughput())
-    chosen = [one for one in facts.sizes if choice.strategy == "dump" or one.table in stake.tables]
+    chosen = [one for one in facts.sizes if _counts(one, choice, stake)]
     return BackupPlan(
         backup_id=new_backup_id(address),
         target=target_of(address),
@@ -71,12 +76,17 @@ async def plan_backup(
         touches_all=bool(stake.unknown) or (stake.writes_rows and bool(facts.triggers)),
         named=stake.named,
         undo_writes=stake.undo_writes,
-        rows=sum(one.rows for one in chosen),
+        rows=sum(one.rows or 0 for one in chosen),
         bytes=sum(one.bytes for one in chosen),
         estimated_backup_seconds=backup_seconds,
         estimated_restore_seconds=restore_seconds,
         tenant=tenant,
     )
+
+
+def _counts(size: TableSize, choice: Choice, stake: Stake) -> bool:
+    """Whether the backup holds it; rows of a partition are those of its table."""
+    return not size.is_part if choice.strategy == "dump" else size.table in stake.tables
 
 
 async def _facts(session: Session, address: DatabaseAddress, catalog: Catalog) -> ServerFacts:

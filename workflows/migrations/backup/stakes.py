@@ -11,8 +11,10 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 
 from policies.migrations.model import Direction, MigrationPlan, Script, Statement
 from policies.migrations.spec import Engine
+from policies.migrations.sql_values import without_values
 from policies.migrations.statements import actions, names
 from policies.spec import Spec
+from workflows.migrations.backup.sequences import loses_position, restarts
 
 _SHAPE_ONLY = frozenset(
     {"INDEX", "VIEW", "SEQUENCE", "TYPE", "DOMAIN", "FUNCTION", "PROCEDURE", "TRIGGER", "POLICY", "STATISTICS"}
@@ -37,8 +39,9 @@ _WRITES = frozenset({"UPDATE", "DELETE", "INSERT", "REPLACE", "TRUNCATE"})
 
 
 class Stake(Spec):
-    """``unknown`` is a statement that may touch every table, empty when there is none; ``created`` are new tables.
+    """``unknown`` is a statement that may touch every table, or that loses where a sequence stands, without values.
 
+    It is empty when there is none; ``created`` are new tables.
     ``perhaps_there`` are tables, and (table, column), that are made only where they are missing, or replaced: no script
     brings back what was there. Whoever knows the catalog says so in ``there_already``.
     ``named`` are all tables that a statement names, ``undo_writes`` says that undo scripts write rows themselves.
@@ -72,7 +75,8 @@ def at_stake(plan: MigrationPlan, engine: Engine) -> Stake:
     statements = [one for script in forward if script is not None for one in script.statements]
     undoing = [one for script in undo if script is not None for one in script.statements]
     writing_back = [one for one in undoing if one.words[0] in _WRITES or _is_unknown(one, engine)]
-    unknown = next((one.text for one in (*statements, *writing_back) if _is_unknown(one, engine)), "")
+    untold = [one for one in statements if _is_unknown(one, engine) or loses_position(one, engine)]
+    untold += [one for one in undoing if _is_unknown(one, engine) or restarts(one, engine)]
     tables, created = _tables(statements, writing_back, engine)
     irreversible = [script for script, other in zip(forward, undo, strict=True) if script is not None and other is None]
     return Stake(
@@ -81,7 +85,7 @@ def at_stake(plan: MigrationPlan, engine: Engine) -> Stake:
         perhaps_there=tuple(sorted({pair for one in statements for pair in _perhaps_there(one, engine)})),
         named=tuple(sorted({name for one in statements for name in _named(one, engine)} - created)),
         undo_writes=any(one.words[0] in _WRITES for one in undoing),
-        unknown=" ".join(unknown.split())[:60],
+        unknown=" ".join(without_values(untold[0].text, engine).split())[:60] if untold else "",
         writes_rows=any(one.words[0] in _WRITES for one in (*statements, *undoing)),
         without_undo=tuple(script.file for script in irreversible),
         shapeless=all(one.words[0] in _WRITES for script in irreversible for one in script.statements),
