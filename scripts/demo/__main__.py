@@ -1,8 +1,9 @@
 """``make demo``: the main job in one terminal, on real parts, in a stack of its own under ``.adx/demo``.
 
 A good merge is delivered, a bad one is found and restored, and one that is bad
-for a single tenant is delivered to all others; each is proved by reading the
-cluster and the ledger. Exit status 0 only if all of it was so.
+for a single tenant is delivered to all others, as is a migration that one
+tenant's schema cannot take; each is proved by reading the cluster and the ledger.
+Exit status 0 only if all of it was so.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import sys
 import time
 
 from scripts.demo.cluster import Looked, look
+from scripts.demo.databases import tell_migration
 from scripts.demo.fleet import tell_fleet
 from scripts.demo.remote import ENVIRONMENT, ROOT, Remote
 from scripts.demo.service import Service
@@ -37,6 +39,7 @@ def main() -> int:
     good = tell_good_merge(story, remote, old)
     tell_bad_merge(story, remote, good)
     tell_fleet(story, remote, good)
+    tell_migration(story, remote)
     tell_what_next(story)
     return 1 if story.failed else 0
 
@@ -107,7 +110,7 @@ def tell_what_next(story: Story) -> None:
     verdict = "[green]all of it was verified[/green]" if not story.failed else f"[red]{len(story.failed)} failed[/red]"
     console.print(f"\n[bold]Done in {seconds:.0f} s: {verdict}.[/bold] The stack is still running. Look further:")
     run = f"ADX_HOME={HOME.relative_to(ROOT)} .venv/bin/adx"
-    for command in (f"history {ENVIRONMENT}", f"status {ENVIRONMENT}", "status", "logs worker", "down"):
+    for command in (f"history {ENVIRONMENT}", f"migrate status {ENVIRONMENT}", "status", "logs worker", "down"):
         note = "   # ends it" if command == "down" else ""
         console.print(f"  {run} {command}{note}", soft_wrap=True)
 

@@ -1,4 +1,4 @@
-"""The demo's last chapter: a change of every tenant, which the cluster refuses for one of them."""
+"""A chapter of the demo: a change of every tenant, which the cluster refuses for one of them."""
 
 from __future__ import annotations
 

@@ -30,6 +30,7 @@ class Remote:
             if (ROOT / folder).exists():
                 shutil.copytree(ROOT / folder, self.work / folder)
         self._declare_fleet()
+        self._declare_server()
         return self.merge("Declare the shop")
 
     def merge(self, message: str) -> str:
@@ -79,6 +80,24 @@ class Remote:
         for file in sorted((self.work / "tenants").glob("*.yaml")):
             raised = re.sub(r"(?m)^( +pods: )(\d+)", lambda found: f"{found[1]}{int(found[2]) + by}", file.read_text())
             file.write_text(raised)
+
+    def add_migration(self, database: str, description: str, up: str, down: str, environment: str) -> int:
+        """A script behind the last one, and the environment raised to it; returns its version."""
+        scripts = self.work / "infra" / "databases" / database
+        version = max(int(file.name[:4]) for file in scripts.glob("*.up.sql")) + 1
+        for direction, text in (("up", up), ("down", down)):
+            (scripts / f"{version:04d}_{description}.{direction}.sql").write_text(text)
+        path = f"environments/{environment}/migrations.yaml"
+        self._replace(path, rf"(- name: {database}\n(?: {{4}}.*\n)*?    version: )(\S+)", str(version))
+        return version
+
+    def _declare_server(self) -> None:
+        """Let the databases of the demo's environment be where the local stack has a place for them."""
+        file = self.work / "environments" / ENVIRONMENT / "migrations.yaml"
+        text, count = re.subn(r"(?m)^(    engine: postgresql\n)", r"\1    server: local\n", file.read_text())
+        if count != 1:
+            raise SystemExit(f"{file} has no database to put on a server")
+        file.write_text(text)
 
     def _declare_fleet(self) -> None:
         """Let the demo's environment deliver its tenants in waves."""

@@ -84,6 +84,25 @@ async def test_what_fails_leaves_the_database_as_it_was(ledger: Ledger, address:
     assert (target.version, target.status) == (1, "restored")
 
 
+async def test_what_somebody_changed_by_hand_is_drift_after_a_failure_as_before(
+    ledger: Ledger, address: DatabaseAddress
+) -> None:
+    """The record is of the version, not of what happened to be there when it was to change."""
+    await delivered(ledger, address, 1)
+    (known,) = await rows.targets_of(ledger, "staging")
+    await rows_in(address, "ALTER TABLE orders ADD COLUMN by_hand int")
+    broken = (SHOP[0], ("ALTER TABLE orders ADD COLUMN by_hand int", "SELECT 1"))
+    async with working(ledger, address, scripts_of(address.engine, *broken), 1, 2, operation="bad") as work:
+        result = await work.deliver()
+        now = await work.database.catalog()
+
+    assert (result.outcome, result.version) == ("restored", 1)
+    (target,) = await rows.targets_of(ledger, "staging")
+    assert target.catalog == known.catalog
+    recorded = msgspec.convert(await rows.catalog_body(ledger, target.catalog or ""), Catalog)
+    assert any("column by_hand" in line for line in drift(recorded, now))
+
+
 async def test_half_a_script_that_cannot_be_undone_needs_a_person(
     ledger: Ledger, mysql_address: DatabaseAddress
 ) -> None:

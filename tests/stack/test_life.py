@@ -150,6 +150,17 @@ def test_down_does_not_touch_another_process_with_a_recorded_pid(home: Path) -> 
         bystander.wait()
 
 
+def test_tenants_databases_have_a_place_from_which_nobody_reads_the_ledger(home: Path) -> None:
+    """What migrations.yaml calls `local`: its user makes databases, and may not enter the ledger's."""
+    stack = Stack(home)
+    stack.up(["postgres"])
+    url = stack.environment()["ADX_DATABASE_LOCAL_URL"]
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute("CREATE DATABASE acme")
+    with pytest.raises(psycopg.OperationalError, match="permission denied"):
+        psycopg.connect(url, dbname="adx")
+
+
 def test_addresses_and_data_survive_a_restart(home: Path) -> None:
     """A person's bookmark and a ledger's rows are still there."""
     stack = Stack(home)

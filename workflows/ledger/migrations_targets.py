@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Literal
 
-from sqlalchemy import Update, case, func, select, update
+from sqlalchemy import Update, and_, case, false, func, select, update
 from sqlalchemy.dialects.postgresql import distinct_on, insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -135,9 +135,12 @@ async def finish(
             "updated_at": func.clock_timestamp(),
             "version": version,
         }
-        now |= {"catalog": digest} if digest is not None else {}
+        known = database_targets.c
+        if digest is not None:
+            # What was there before, changes by hand among it, is no version's: drift stays drift.
+            is_kept = and_(known.version == version, known.catalog.is_not(None)) if ends[0] == "restored" else false()
+            now["catalog"] = case((is_kept, known.catalog), else_=digest)
         if not ended.rowcount and ends[1] != "applied":
-            known = database_targets.c
             is_left = known.status == "needs-operator"
             now |= {one: case((is_left, known[one]), else_=now[one]) for one in ("status", "reason")}
         await connection.execute(_own_target(target).values(now))

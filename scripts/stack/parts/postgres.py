@@ -28,15 +28,23 @@ _NAME = "postgres"
 _SUPERUSER_PASSWORD = "postgres-password"  # noqa: S105 - the name of a file, not a password
 _LEDGER_PASSWORD = "ledger-password"  # noqa: S105 - the name of a file, not a password
 _LEDGER = "adx"
+_TENANTS_PASSWORD = "tenants-password"  # noqa: S105 - the name of a file, not a password
+_TENANTS = "adx_tenants"
 
 
 def settings(home: Home, known: Record) -> dict[str, str]:
-    """The ledger's own database, as its owner and not as superuser."""
+    """The ledger's own database, as its owner and not as superuser; and, as `server: local`, a place for tenants' own.
+
+    The latter is what migrations.yaml may name: its user may make databases, and cannot read the ledger.
+    """
     port = known.ports.get("postgres.sql")
     if port is None:
         return {}
-    password = home.secret(_LEDGER_PASSWORD)
-    return {"ADX_LEDGER_URL": f"postgresql+psycopg://{_LEDGER}:{password}@127.0.0.1:{port}/{_LEDGER}"}
+    ledger, tenants = (
+        f"{user}:{home.secret(password)}@127.0.0.1:{port}/{user}"
+        for user, password in ((_LEDGER, _LEDGER_PASSWORD), (_TENANTS, _TENANTS_PASSWORD))
+    )
+    return {"ADX_LEDGER_URL": f"postgresql+psycopg://{ledger}", "ADX_DATABASE_LOCAL_URL": f"postgresql://{tenants}"}
 
 
 def superuser_url(home: Home, port: int, database: str = "postgres") -> str:
@@ -45,9 +53,9 @@ def superuser_url(home: Home, port: int, database: str = "postgres") -> str:
 
 
 def ensure_secrets(home: Home) -> None:
-    """The passwords of the superuser and of the ledger's role."""
-    home.ensure_secret(_SUPERUSER_PASSWORD)
-    home.ensure_secret(_LEDGER_PASSWORD)
+    """The passwords of the superuser and of the two roles."""
+    for name in (_SUPERUSER_PASSWORD, _LEDGER_PASSWORD, _TENANTS_PASSWORD):
+        home.ensure_secret(name)
 
 
 def _prepare(context: Context) -> None:
@@ -112,19 +120,25 @@ def _command(context: Context) -> Command:
     return Command((*_without_root(), *server, *flags))
 
 
-def _make_ledger_database(context: Context) -> None:
-    """The ledger's role and database. The password is sent as a verifier, so that no log can show it."""
+def _make_databases(context: Context) -> None:
+    """The two roles, each with a database of its name that nobody else may enter."""
     home, port = context.home, context.port(_NAME, "sql")
-    role = sql.Identifier(_LEDGER)
     with psycopg.connect(superuser_url(home, port), autocommit=True) as connection:
-        if not connection.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", [_LEDGER]).fetchone():
-            connection.execute(sql.SQL("CREATE ROLE {} LOGIN").format(role))
-        verifier = connection.pgconn.encrypt_password(
-            home.secret(_LEDGER_PASSWORD).encode(), _LEDGER.encode(), b"scram-sha-256"
-        ).decode()
-        connection.execute(sql.SQL("ALTER ROLE {} PASSWORD {}").format(role, sql.Literal(verifier)))
-        if not connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", [_LEDGER]).fetchone():
-            connection.execute(sql.SQL("CREATE DATABASE {} OWNER {}").format(role, role))
+        _make_database(connection, _LEDGER, home.secret(_LEDGER_PASSWORD))
+        _make_database(connection, _TENANTS, home.secret(_TENANTS_PASSWORD))
+        connection.execute(sql.SQL("ALTER ROLE {} CREATEDB").format(sql.Identifier(_TENANTS)))
+
+
+def _make_database(connection: psycopg.Connection, name: str, password: str) -> None:
+    """The password is sent as a verifier, so that no log can show it."""
+    role = sql.Identifier(name)
+    if not connection.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", [name]).fetchone():
+        connection.execute(sql.SQL("CREATE ROLE {} LOGIN").format(role))
+    verifier = connection.pgconn.encrypt_password(password.encode(), name.encode(), b"scram-sha-256").decode()
+    connection.execute(sql.SQL("ALTER ROLE {} PASSWORD {}").format(role, sql.Literal(verifier)))
+    if not connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", [name]).fetchone():
+        connection.execute(sql.SQL("CREATE DATABASE {} OWNER {}").format(role, role))
+    connection.execute(sql.SQL("REVOKE CONNECT ON DATABASE {} FROM PUBLIC").format(role))
 
 
 PART = Part(
@@ -133,7 +147,7 @@ PART = Part(
     probe=lambda context: PostgresProbe(context.port(_NAME, "sql"), str(context.home.secret_file(_SUPERUSER_PASSWORD))),
     ports=("sql",),
     prepare=_prepare,
-    finish=_make_ledger_database,
+    finish=_make_databases,
     address=lambda context: f"127.0.0.1:{context.port(_NAME, 'sql')}",
     stop_signal=signal.SIGINT,  # "fast": does not wait for clients to leave
 )
