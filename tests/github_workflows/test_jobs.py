@@ -34,7 +34,7 @@ def version_raised(pull_request: PullRequest) -> PullRequest:
     text = (pull_request.folder / SERVICES).read_text("utf-8")
     version = re.search(r"version: \S+", text)
     assert version is not None
-    return pull_request.edit(SERVICES, version[0], "version: v9.9.9")
+    return pull_request.edit(SERVICES, version[0], "version: v0.10.9")
 
 
 @pytest.mark.parametrize("is_fork", [False, True])

@@ -170,7 +170,7 @@ async def test_a_schema_that_stays_locked_is_told_at_its_last_attempt_and_the_ot
         environment.info = replace(environment.info, attempt=TIMEOUT.attempts)
         results = {one.target: one for one in (await environment.run(impatient.migrate_batch, request)).results}
     locked, free = (results[one.id] for one in targets(databases[:2], (1, 2)))
-    assert locked.outcome == "restored"
-    assert locked.why.startswith("nothing was touched: ")
+    assert locked.outcome == "needs-operator"  # whoever holds the lock may be a lost session of ours
+    assert locked.why.startswith("what is there is not known: ")
     assert free.outcome == "delivered"
     assert await versions(databases[:2]) == [1, 2]
