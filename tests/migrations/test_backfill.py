@@ -401,7 +401,7 @@ async def test_cancelling_ends_a_pause(database: Database, address: DatabaseAddr
     assert await counters(database) == [1, 1, 1, 1]
 
 
-SLOW = {"postgresql": "length(pg_sleep(0.3)::text)", "mysql": "SLEEP(0.3)"}
+SLOW = {"postgresql": "length(pg_sleep(0.5)::text)", "mysql": "SLEEP(0.5)"}
 
 
 async def test_a_batch_that_may_not_run_so_long_is_tried_with_fewer_rows(
@@ -411,7 +411,7 @@ async def test_a_batch_that_may_not_run_so_long_is_tried_with_fewer_rows(
     await make(database, list(range(6)))
     up = FILL.replace("done + 1", f"done + 1 + {SLOW[address.engine]}")
     told: list[StepDone] = []
-    await database.apply_migration(backfill(address, "statement_timeout_ms=1000", rows=6, up=up), observer=told.append)
+    await database.apply_migration(backfill(address, "statement_timeout_ms=2000", rows=6, up=up), observer=told.append)
     assert await counters(database) == [1] * 6
     assert len(batches_told(told)) > 1
 
@@ -434,7 +434,7 @@ async def test_a_server_that_limits_no_writes_has_them_ended(mysql_address: Data
         session = await database.session()
         assert isinstance(session, MySqlSession)
         session.is_mariadb = False
-        migration = backfill(mysql_address, "statement_timeout_ms=1000", rows=6, up=up)
+        migration = backfill(mysql_address, "statement_timeout_ms=2000", rows=6, up=up)
         await database.apply_migration(migration, observer=told.append)
         assert await database.execute_query("SELECT @@session.max_statement_time") == [(0.0,)]
         assert await counters(database) == [1] * 6
