@@ -210,7 +210,7 @@ async def _past(way: SchemaChange, environ: Mapping[str, str], notes: list[str])
     if not url:
         return ()
     from workflows.ledger import Ledger  # noqa: PLC0415 - only where a ledger is used
-    from workflows.ledger.migrations_past import past_runs  # noqa: PLC0415
+    from workflows.ledger.migrations_past import past_runs  # noqa: PLC0415 - see above
 
     try:
         async with await Ledger.open(url) as ledger:

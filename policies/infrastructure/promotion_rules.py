@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from policies.declarations import Declarations, EnvironmentDeclarations
 from policies.findings import Finding, Rule, environment_file, environment_rule, repository_rule, suggestion
-from policies.infrastructure.spec import Promotion
+from policies.infrastructure.spec import EnvironmentSpec, Promotion
 
 FLAGS = "flags"
 EVERY = "*"
@@ -31,12 +31,8 @@ def promotions_come_from_another_environment(declarations: Declarations) -> Iter
 @repository_rule("infrastructure.promotion-tests")
 def tested_sources_have_tests(declarations: Declarations) -> Iterator[Finding]:
     """Tests that must have passed exist: without any, everything would count as tested."""
-    for name, declared in declarations.environments.items():
-        promotion = declared.environment.promotion
-        source = declarations.environments.get(promotion.from_) if promotion is not None else None
-        if promotion is None or source is None or not promotion.tests_passed:
-            continue
-        if not source.environment.post_deployment_tests:
+    for name, promotion, source in _with_sources(declarations):
+        if promotion.tests_passed and not source.post_deployment_tests:
             what = f"the environment {promotion.from_} declares no post-deployment tests that could have passed"
             yield _finding(name, "tests_passed", what, f"declare some in {promotion.from_}, or set it to false")
 
@@ -44,12 +40,8 @@ def tested_sources_have_tests(declarations: Declarations) -> Iterator[Finding]:
 @repository_rule("infrastructure.promotion-drift")
 def compared_sources_are_checked(declarations: Declarations) -> Iterator[Finding]:
     """Drift that must not be there is looked for: without scheduled checks nobody would ever know."""
-    for name, declared in declarations.environments.items():
-        promotion = declared.environment.promotion
-        source = declarations.environments.get(promotion.from_) if promotion is not None else None
-        if promotion is None or source is None or not promotion.no_drift:
-            continue
-        if source.environment.drift is None:
+    for name, promotion, source in _with_sources(declarations):
+        if promotion.no_drift and source.drift is None:
             what = f"the environment {promotion.from_} declares no drift, so nothing compares it with its cluster"
             yield _finding(name, "no_drift", what, f"declare drift in {promotion.from_}, or set it to false")
 
@@ -87,6 +79,15 @@ def _way(source: str, sources: dict[str, str | None]) -> list[str]:
         way.append(at)
         at = sources.get(at)
     return way
+
+
+def _with_sources(declarations: Declarations) -> Iterator[tuple[str, Promotion, EnvironmentSpec]]:
+    """Each environment that something is promoted to, its rules, and the environment that it comes from."""
+    for name, declared in declarations.environments.items():
+        promotion = declared.environment.promotion
+        source = declarations.environments.get(promotion.from_) if promotion is not None else None
+        if promotion is not None and source is not None:
+            yield name, promotion, source.environment
 
 
 def _finding(environment: str, path: str, what: str, fix: str) -> Finding:

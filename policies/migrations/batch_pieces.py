@@ -10,6 +10,7 @@ from policies.migrations.spec import Engine
 from policies.migrations.statements import names, word_of
 
 Bound = Literal["after", "upto"]
+_BOUNDS: dict[str, Bound] = {":after": "after", ":upto": "upto"}
 
 
 class Piece(NamedTuple):
@@ -28,7 +29,7 @@ def is_called(word: str, name: str, engine: Engine) -> bool:
 
 def bound_of(piece: Piece) -> Bound | None:
     """Which bound the word is; None for any other."""
-    return {":after": "after", ":upto": "upto"}.get(piece.word)  # type: ignore[return-value] # its own words
+    return _BOUNDS.get(piece.word)
 
 
 def pieces_of(text: str, engine: Engine) -> Iterator[Piece]:

@@ -262,10 +262,7 @@ class TestTakingBack:
         self, ledger: Ledger, address: DatabaseAddress
     ) -> None:
         """It is counted where the scripts end: services write from then on, whoever verifies, and however late."""
-        await delivered(ledger, address, 1)
-        await rows_in(address, "INSERT INTO orders VALUES (1, 'a')")
-        await self._executed_only(ledger, address)
-        await rows_in(address, "UPDATE orders SET status = 'paid'")
+        await self._written_once_executed(ledger, address)
         async with working(ledger, address, shop(address), 1, 3, operation="two", holder="another") as work:
             assert (await work.deliver()).outcome == "delivered"
         result = await self._undo(ledger, address, "two")
@@ -276,10 +273,7 @@ class TestTakingBack:
         self, ledger: Ledger, address: DatabaseAddress
     ) -> None:
         """Not taken back when somebody wrote meanwhile; what the scripts wrote is nobody's."""
-        await delivered(ledger, address, 1)
-        await rows_in(address, "INSERT INTO orders VALUES (1, 'a')")
-        await self._executed_only(ledger, address)
-        await rows_in(address, "UPDATE orders SET status = 'paid'")
+        await self._written_once_executed(ledger, address)
         result = await self._taken_back(ledger, address)
         assert (result.outcome, result.version) == ("needs-operator", 3)
         assert "orders.status" in result.why
@@ -290,10 +284,7 @@ class TestTakingBack:
         self, ledger: Ledger, address: DatabaseAddress
     ) -> None:
         """As its message says; that it is not known what is lost is in the audit trail."""
-        await delivered(ledger, address, 1)
-        await rows_in(address, "INSERT INTO orders VALUES (1, 'a')")
-        await self._executed_only(ledger, address)
-        await rows_in(address, "UPDATE orders SET status = 'paid'")
+        await self._written_once_executed(ledger, address)
         assert (await self._taken_back(ledger, address)).outcome == "needs-operator"
         async with working(ledger, address, shop(address), 3, 1, operation="down", accepts_loss=True) as work:
             result = await work.deliver()
@@ -394,6 +385,13 @@ class TestTakingBack:
         known = await rows.find_target(ledger, target)
         assert known is not None
         return (await rows.newest_runs(ledger, "staging"))[target].operation_id, known.status
+
+    async def _written_once_executed(self, ledger: Ledger, address: DatabaseAddress) -> None:
+        """A row that was there, the scripts' end, and then somebody's write."""
+        await delivered(ledger, address, 1)
+        await rows_in(address, "INSERT INTO orders VALUES (1, 'a')")
+        await self._executed_only(ledger, address)
+        await rows_in(address, "UPDATE orders SET status = 'paid'")
 
     @staticmethod
     async def _executed_only(ledger: Ledger, address: DatabaseAddress) -> None:
