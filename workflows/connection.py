@@ -12,6 +12,7 @@ from temporalio.runtime import Runtime
 from workflows.codec import EncryptingCodec
 from workflows.errors import AdxConnectionError
 from workflows.snapshots.settings import open_keys
+from workflows.telemetry.temporal_logs import plain_runtime
 
 ENCRYPTION_SWITCH = "ADX_ENCRYPT_PAYLOADS"
 
@@ -24,14 +25,17 @@ def data_converter(environ: Mapping[str, str]) -> DataConverter:
 
 
 async def connect(environ: Mapping[str, str], *, runtime: Runtime | None = None) -> Client:
-    """A client of the Temporal server that ``environ`` names. Raises AdxConnectionError."""
+    """A client of the Temporal server that ``environ`` names; ``runtime`` None: without metrics.
+
+    Raises AdxConnectionError.
+    """
     address = environ["ADX_TEMPORAL_ADDRESS"]
     try:
         return await Client.connect(
             address,
             namespace=environ.get("ADX_TEMPORAL_NAMESPACE", "default"),
             data_converter=data_converter(environ),
-            runtime=runtime,
+            runtime=runtime or plain_runtime(),
         )
     except RuntimeError as error:  # what the SDK raises when nobody answers
         raise AdxConnectionError(

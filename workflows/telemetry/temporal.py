@@ -9,21 +9,14 @@ from __future__ import annotations
 
 import asyncio
 import http.client
-import logging
 import socket
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
-from temporalio.runtime import (
-    LogForwardingConfig,
-    LoggingConfig,
-    PrometheusConfig,
-    Runtime,
-    TelemetryConfig,
-    TelemetryFilter,
-)
+from temporalio.runtime import PrometheusConfig, Runtime, TelemetryConfig
 
 from workflows.telemetry.serving import LOCAL_HOST
+from workflows.telemetry.temporal_logs import forwarded
 
 _ATTEMPTS = 5
 
@@ -62,18 +55,10 @@ def observed_runtime() -> ObservedRuntime:
 
 
 def _runtime(metrics_address: str) -> Runtime:
-    # Without forwarding, core writes to stdout by itself, past the redaction.
-    forwarding = LogForwardingConfig(logging.getLogger("temporalio.core"))
-    return Runtime(
-        telemetry=TelemetryConfig(
-            logging=LoggingConfig(
-                filter=TelemetryFilter(core_level="WARN", other_level="ERROR"), forwarding=forwarding
-            ),
-            metrics=PrometheusConfig(
-                bind_address=metrics_address, counters_total_suffix=True, unit_suffix=True, durations_as_seconds=True
-            ),
-        )
+    metrics = PrometheusConfig(
+        bind_address=metrics_address, counters_total_suffix=True, unit_suffix=True, durations_as_seconds=True
     )
+    return Runtime(telemetry=TelemetryConfig(logging=forwarded(), metrics=metrics))
 
 
 def _free_port() -> int:
