@@ -37,6 +37,10 @@ from workflows.rollout.models import EnvironmentInput, RolloutStatus
 # Short, so that a killed worker is noticed within a test.
 TIMEOUTS = Timeouts(heartbeat_seconds=5)
 
+# Before the test's own time is over (pytest-timeout), which would show where it waits, but not for what.
+STUCK_SECONDS = 200
+LOG_LINES_SHOWN = 60
+
 
 @dataclass
 class Delivery:
@@ -94,14 +98,28 @@ class Delivery:
         return await self.settled()
 
     async def until(self, is_reached: Callable[[LiveStatus], bool]) -> LiveStatus:
-        """Ask for the status until it is as wanted; the test's own timeout bounds this."""
-        while True:
-            # A query that went to a worker which was killed or paused is not answered; the next one goes elsewhere.
-            with contextlib.suppress(AdxConnectionError):
-                status = await self.workflows.status(self.environment)
-                if is_reached(status):
-                    return status
-            await asyncio.sleep(0.1)
+        """Ask for the status until it is as wanted; where that takes too long, say what there is instead."""
+        status: LiveStatus | None = None
+        try:
+            async with asyncio.timeout(STUCK_SECONDS):
+                while True:
+                    # A query that went to a worker which was killed or paused is not answered; the next goes elsewhere.
+                    with contextlib.suppress(AdxConnectionError):
+                        status = await self.workflows.status(self.environment)
+                        if is_reached(status):
+                            return status
+                    self._check_workers()
+                    await asyncio.sleep(0.1)
+        except TimeoutError:
+            raise AssertionError(f"stuck after {STUCK_SECONDS} s at {status}\n{self._last_lines()}") from None
+
+    def _check_workers(self) -> None:
+        """A worker may be killed by its test, but none ends by itself."""
+        ended = [worker.returncode for worker in self.workers if (worker.poll() or 0) > 0]
+        assert not ended, f"a worker ended with {ended}\n{self._last_lines()}"
+
+    def _last_lines(self) -> str:
+        return "\n".join(self.logs().splitlines()[-LOG_LINES_SHOWN:])
 
     async def waiting_for(self, wave: str) -> FleetStatus:
         """The waves of the rollout under way, once this one waits for its approval."""
