@@ -15,12 +15,14 @@ from typing import Any
 
 from infra.names import label_value, object_name, unit_label
 from policies.desired_state import ServiceInputs, TenantInputs, Unit, digest_of
+from policies.services.releases import release_id
 
 Manifest = dict[str, Any]
 MANAGED_BY = "adx"
 VERSION_LABEL = "app.kubernetes.io/version"
 COMMIT_LABEL = "adx/commit"
 CONTENT_LABEL = "adx/content"
+RELEASE_LABEL = "adx/release"
 REVISION_LABELS = frozenset({VERSION_LABEL, COMMIT_LABEL})
 CONTENT_DIGITS = 12
 NAMESPACE_DELETION = {"pulumi.com/timeoutSeconds": "300"}
@@ -77,9 +79,22 @@ def selector_labels(unit: Unit) -> dict[str, str]:
     }
 
 
+def release_labels(unit: Unit) -> dict[str, str]:
+    """Which release of the service an object or pod belongs to; empty where pods are replaced one by one."""
+    inputs = unit.inputs
+    if not isinstance(inputs, ServiceInputs) or inputs.service.delivery is None:
+        return {}
+    return {RELEASE_LABEL: release_id(inputs)}
+
+
+def release_selector(unit: Unit) -> dict[str, str]:
+    """What selects the pods of the unit's release."""
+    return selector_labels(unit) | release_labels(unit)
+
+
 def pod_labels(unit: Unit) -> dict[str, str]:
     """Labels of the unit's pods: nothing that changes without a change of the workload."""
-    return selector_labels(unit) | {
+    return release_selector(unit) | {
         "app.kubernetes.io/managed-by": MANAGED_BY,
         VERSION_LABEL: label_value(version(unit)),
         "adx/environment": label_value(unit.inputs.environment),
@@ -123,6 +138,13 @@ def manifest(
     metadata["annotations"] = provider_annotations(unit) | (annotations or {})
     made = {"apiVersion": api_version, "kind": kind, "metadata": metadata, **body}
     return _named_by_content(made) if isinstance(unit.inputs, TenantInputs) and namespace is not None else made
+
+
+def release_manifest(unit: Unit, component: str, api_version: str, kind: str, *name: str, **rest: Any) -> Manifest:
+    """Like :func:`manifest`, of an object that belongs to one release of a service."""
+    body = manifest(unit, component, api_version, kind, *name, **rest)
+    body["metadata"]["labels"] |= release_labels(unit)
+    return body
 
 
 def _named_by_content(body: Manifest) -> Manifest:

@@ -47,14 +47,14 @@ def unit_label(unit_id: str) -> str:
     return label_value(unit_id.replace("/", "."))
 
 
-def configuration_map_name(service: str) -> str:
-    """The ConfigMap that holds the configuration of ``service``."""
-    return object_name(service, "configuration")
+def configuration_map_name(workload: str) -> str:
+    """The ConfigMap that holds the configuration of the Deployment ``workload``."""
+    return object_name(workload, "configuration")
 
 
-def sealed_map_name(service: str) -> str:
-    """The ConfigMap that holds the secrets of ``service`` in their forms in Git, which only Vault opens."""
-    return object_name(service, "sealed")
+def sealed_map_name(workload: str) -> str:
+    """The ConfigMap with the secrets of the Deployment ``workload`` in their forms in Git, which only Vault opens."""
+    return object_name(workload, "sealed")
 
 
 SEALED_DOCUMENT = "sealed.json"

@@ -10,16 +10,25 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, get_args
 
 from pipelines.exit_codes import ExitCode
-from pipelines.screens.watch import StepEvent, events, fleet_event
+from pipelines.screens.watch import StepEvent, events, fleet_event, release_event
 from pipelines.watching.changes import Look, changes
 from pipelines.watching.pace import PaceMeter
+from pipelines.watching.releases import ReleasesView, as_rollout_has_it, asked_for, moved, releases_view
 from pipelines.watching.view import FleetView, view_of
 from workflows.fleet.durable import FleetStatus
 from workflows.models import StepProgress
-from workflows.rollout.models import TENANTS_STEP, EnvironmentStatus, RolloutKind, RolloutStatus
+from workflows.rollout.models import (
+    RELEASE_STEP,
+    TENANTS_STEP,
+    EnvironmentStatus,
+    Outcome,
+    RolloutKind,
+    RolloutStatus,
+)
+from workflows.services.models import ReleaseStatus
 
 if TYPE_CHECKING:  # workflows.client imports temporalio
     from workflows.client import LiveStatus
@@ -50,9 +59,11 @@ class Follower:
     line: str = ""
     frozen_reason: str = ""
     waves: FleetStatus | None = field(default=None, repr=False)
+    releases: ReleasesView | None = field(default=None, repr=False)
     _idle_looks: int = field(default=0, repr=False)
     _fleet: Look | None = field(default=None, repr=False)
     _meter: PaceMeter = field(default_factory=PaceMeter, repr=False)
+    _releases: dict[str, ReleaseStatus] = field(default_factory=dict, repr=False)
 
     def look(self, live: LiveStatus, now: datetime) -> list[StepEvent]:
         """Take in how the environment stands; what has happened to the followed rollout since the last look."""
@@ -70,6 +81,13 @@ class Follower:
         if is_known and self._fleet is not None and self._fleet.state.outcome is not None:
             return False
         return any(step.name == TENANTS_STEP and step.started_at for step in rollout.steps)
+
+    def wanted_releases(self, rollout: RolloutStatus | None) -> tuple[str, ...]:
+        """The services of this rollout whose releases are under way, as far as is known."""
+        if rollout is None or not self._is_of_interest(rollout):
+            return ()
+        is_known = self.rollout is not None and self.rollout.rollout_id == rollout.rollout_id
+        return asked_for(rollout, self._releases.values() if is_known else ())
 
     def fleet(self, now: datetime) -> FleetView | None:
         """The waves as they stand at ``now``; None where there are none, or none yet."""
@@ -100,9 +118,10 @@ class Follower:
         self.rollout = live.rollout
         if not is_same:
             self.waves, self._fleet, self._meter = None, None, PaceMeter()
+            self.releases, self._releases = None, {}
         steps = events(before if is_same else None, live.rollout, restore_before, self.restore_steps, now=now)
-        waves = self._take_in_waves(live.fleet, live.rollout, now)
-        return _in_order(steps, waves)
+        steps = _in_order(steps, RELEASE_STEP, self._take_in_releases(live.releases, live.rollout, now))
+        return _in_order(steps, TENANTS_STEP, self._take_in_waves(live.fleet, live.rollout, now))
 
     def _take_in_waves(self, status: FleetStatus | None, rollout: RolloutStatus, now: datetime) -> list[StepEvent]:
         if status is None or status.state is None:
@@ -113,6 +132,14 @@ class Follower:
         assert view is not None  # noqa: S101 - there is a state
         before, self._fleet = self._fleet, Look(status.state, view)
         return [fleet_event(rollout, change, now) for change in changes(before, self._fleet)]
+
+    def _take_in_releases(
+        self, found: Sequence[ReleaseStatus], rollout: RolloutStatus, now: datetime
+    ) -> list[StepEvent]:
+        known = self._releases | {status.change.service: status for status in found}
+        self._releases = {name: as_rollout_has_it(rollout, self.restore_steps, known[name]) for name in sorted(known)}
+        before, self.releases = self.releases, releases_view(rollout, self._releases.values())
+        return [release_event(rollout, view, now) for view in moved(before, self.releases)]
 
     def _has_ended(self, status: EnvironmentStatus) -> bool:
         if status.current:
@@ -136,11 +163,16 @@ class Follower:
         return kind == self.kind and (commit == self.commit or (kind == "rollback" and not self.commit))
 
 
-def _in_order(steps: list[StepEvent], waves: list[StepEvent]) -> list[StepEvent]:
-    """What happened to the waves comes before the end of their step, and all that follows it."""
-    ends = (number for number, event in enumerate(steps) if event.step == TENANTS_STEP and event.status != "running")
+def _in_order(steps: list[StepEvent], step: str, within: list[StepEvent]) -> list[StepEvent]:
+    """What happened ``within`` a step comes before its end and all that follows it, and before the rollout's end."""
+    ends = (number for number, event in enumerate(steps) if _ends(event, step))
     place = next(ends, len(steps))
-    return [*steps[:place], *waves, *steps[place:]]
+    return [*steps[:place], *within, *steps[place:]]
+
+
+def _ends(event: StepEvent, step: str) -> bool:
+    is_end_of_step = event.step == step and event.status != "running" and not event.unit
+    return is_end_of_step or (not event.step and event.status in get_args(Outcome))
 
 
 @dataclass

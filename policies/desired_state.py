@@ -43,13 +43,32 @@ class PlatformInputs(Spec, tag="platform"):
 
 
 class ServiceInputs(Spec, tag="service"):
-    """One service with its configuration, in the namespace of the platform."""
+    """One service with its configuration, in the namespace of the platform.
+
+    ``transition`` is never declared: it is there while a new release of the
+    service takes over from an old one (``policies.services.releases``).
+    """
 
     environment: str
     namespace: str
     service: ServiceSpec
     configuration: dict[str, Scalar]
     ready_timeout_seconds: int
+    transition: Transition | None = None
+
+
+class Transition(Spec):
+    """The release that these inputs replace, beside them: it has the rest of the requests.
+
+    ``weight_percent`` (0 to 100) is the share of the new release; with
+    ``is_mirrored`` it gets copies of the old one's requests, too. ``previous``
+    was brought by ``commit`` and has no transition of its own.
+    """
+
+    previous: ServiceInputs
+    commit: str
+    weight_percent: int = 0
+    is_mirrored: bool = False
 
 
 class TenantInputs(Spec, tag="tenant"):

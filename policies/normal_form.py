@@ -9,7 +9,7 @@ from __future__ import annotations
 import msgspec
 
 from policies.configuration.flags.spec import FlagSpec, normal_decision
-from policies.services.spec import Port, ServiceSpec
+from policies.services.spec import Delivery, Port, ServiceSpec
 from policies.tenancy.spec import Network
 
 
@@ -36,9 +36,22 @@ def normal_service(service: ServiceSpec) -> ServiceSpec:
         dependencies=tuple(sorted(service.dependencies)),
         feature_flags=tuple(sorted(service.feature_flags)),
         writable_paths=tuple(sorted(service.writable_paths)),
+        topology_spread=tuple(sorted(service.topology_spread, key=lambda spread: spread.topology_key)),
+        serves_api_versions=tuple(sorted(service.serves_api_versions)),
+        api_versions={name: tuple(sorted(versions)) for name, versions in service.api_versions.items()},
+        delivery=None if service.delivery is None else normal_delivery(service.delivery),
         # Resolved beside the service, once: two places could disagree.
         ready_timeout_seconds=None,
     )
+
+
+def normal_delivery(delivery: Delivery) -> Delivery:
+    """The delivery with the host names of its route sorted; the order of its steps decides."""
+    route = delivery.route
+    if route is None:
+        return delivery
+    sorted_route = msgspec.structs.replace(route, hostnames=tuple(sorted(route.hostnames)))
+    return msgspec.structs.replace(delivery, route=sorted_route)
 
 
 def normal_network(network: Network) -> Network:

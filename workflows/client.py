@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 from temporalio.client import Client, WorkflowFailureError, WorkflowHandle, WorkflowUpdateFailedError
@@ -25,17 +26,21 @@ from workflows.rollout.models import (
     Source,
     Submission,
 )
+from workflows.rollout.releases import release_workflow_id
 from workflows.rollout.restore import RestoreWorkflow
 from workflows.rollout.submitting import submit
 from workflows.rollout.tenants import fleet_id
 from workflows.rollout.workflow import RolloutWorkflow
+from workflows.services.deployment import ServiceDeploymentWorkflow
+from workflows.services.models import ReleaseDecision, ReleaseStatus
 
 
 @dataclass
 class LiveStatus:
     """An environment, the rollout under way (or the last one), the steps of its restore, and what is said right now.
 
-    ``fleet`` is filled by whoever wants it, from :meth:`Workflows.fleet_status`.
+    ``fleet`` and ``releases`` are filled by whoever wants them, from :meth:`Workflows.fleet_status` and
+    :meth:`Workflows.release_statuses`.
     """
 
     environment: EnvironmentStatus
@@ -43,6 +48,7 @@ class LiveStatus:
     restore_steps: list[StepProgress] = field(default_factory=list)
     line: str = ""
     fleet: FleetStatus | None = None
+    releases: list[ReleaseStatus] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -126,6 +132,37 @@ class Workflows:
         except NotRunningError:
             return None
 
+    async def decide_release(self, environment: str, decision: ReleaseDecision) -> Receipt:
+        """Say something to the releases under way; refused, in the words of the rollout, when it does not fit."""
+        rollout_id = await self._current(environment)
+        handle = self.client.get_workflow_handle_for(RolloutWorkflow.run, rollout_id)
+        try:
+            with _translated():
+                return await handle.execute_update(RolloutWorkflow.decide_release, decision)
+        except AdxValidationError as error:
+            is_over = isinstance(error, NotRunningError)
+            why = f"the rollout of {environment} has just ended" if is_over else str(error)
+            raise AdxValidationError(why, next_step=_instead_of(decision.what, environment)) from error
+
+    async def release_statuses(self, rollout_id: str, services: Iterable[str]) -> list[ReleaseStatus]:
+        """The releases of a rollout, running or ended, in the order of ``services``; those not begun are left out.
+
+        The line of one that says nothing itself is what its activity under way said last.
+        """
+        found = await asyncio.gather(*(self._release(release_workflow_id(rollout_id, name)) for name in services))
+        return [status for status in found if status is not None]
+
+    async def _release(self, workflow_id: str) -> ReleaseStatus | None:
+        handle = self.client.get_workflow_handle_for(ServiceDeploymentWorkflow.run, workflow_id)
+        try:
+            with _translated():
+                status = await handle.query(ServiceDeploymentWorkflow.status)
+                if not status.line:
+                    status.line = await self._heartbeat_line(workflow_id)
+                return status
+        except NotRunningError:
+            return None
+
     async def environment_status(self, environment: str) -> EnvironmentStatus:
         """The environment alone; empty where nothing was ever submitted."""
         try:
@@ -193,6 +230,17 @@ class Workflows:
 
 class NotRunningError(AdxValidationError):
     """The workflow that was asked does not exist (yet)."""
+
+
+def _instead_of(what: str, environment: str) -> str:
+    """What does fit when a word about releases does not."""
+    return {
+        "promote": f"see `adx watch {environment}`",
+        "abort": f"`adx cancel {environment}` restores a rollout that runs in any step, "
+        f"`adx rollback {environment}` goes back to what was delivered before",
+        "switch-back": f"`adx services abort` takes back a release that has not all requests yet, "
+        f"`adx rollback {environment}` goes back to what was delivered before",
+    }.get(what, "")
 
 
 def _no_waves(environment: str) -> AdxValidationError:

@@ -9,6 +9,7 @@
     │   └── RolloutRefused      the commit is not to be delivered (quarantined, not on the branch, …)
     │       └── PlanMoved       what would be applied is not what was reviewed
     ├── WorkloadFailed          the cluster says that a workload will not become ready
+    ├── ReleaseRejected         a new release was found to be worse than it may be
     ├── PostDeploymentTestFailed
     └── RestoreNotVerified      after a restore, the cluster is not what the snapshot says
 
@@ -42,6 +43,12 @@ class PlanMoved(RolloutRefused):
 
 class WorkloadFailed(AdxValidationError):
     """A workload cannot become ready; waiting longer or trying again would not help."""
+
+    exit_code = 4
+
+
+class ReleaseRejected(AdxValidationError):
+    """A new release does worse than its declaration allows, or nothing is known of it."""
 
     exit_code = 4
 

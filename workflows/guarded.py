@@ -27,7 +27,13 @@ from temporalio.exceptions import (
 )
 from temporalio.workflow import ChildWorkflowCancellationType, ChildWorkflowHandle, ParentClosePolicy
 
+from policies.errors import AdxError
 from workflows.models import StepProgress, StepStatus
+
+FAILURES = (FailureError, AdxError, asyncio.CancelledError)
+"""How steps fail. Anything else is a defect of ours, or of this process alone: the workflow's task fails and is tried
+again, elsewhere or by mended code. Taken for a failure it would restore what is good; and since it may not happen
+when the history is replayed, the workflow could then never go on."""
 
 Result = TypeVar("Result")
 Request = TypeVar("Request")
@@ -166,7 +172,7 @@ async def _run_all(
         except NothingToChange as nothing:
             _finish(entry, "succeeded", str(nothing))
             raise
-        except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 - becomes the failure that is reported and restored
+        except FAILURES as error:  # becomes the failure that is reported and restored
             failure = failure_of(step.name, error)
             _finish(entry, "cancelled" if failure.is_cancelled else "failed", failure.message)
             return failure

@@ -34,7 +34,19 @@ CHECKS = 50
 
 # Names of activities. What is in neither is light.
 RUN_PULUMI = frozenset({"snapshot", "plan", "apply", "repair", "verify_restore", "bind", "deliver_cell"})
-WAIT_LONG = frozenset({"deploy", "run_tests", "check_gates", "check_health", "check_drift", "apply_heal", "undo_heal"})
+WAIT_LONG = frozenset(
+    {
+        "deploy",
+        "run_tests",
+        "check_gates",
+        "check_health",
+        "check_drift",
+        "apply_heal",
+        "undo_heal",
+        "wait_for_green",
+        "bake",
+    }
+)
 
 
 class WorkerSettingRefused(AdxError):

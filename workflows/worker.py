@@ -44,6 +44,8 @@ from workflows.rollout.workflow import RolloutWorkflow
 from workflows.runtime import Runtime, open_runtime
 from workflows.sandbox import sandboxed_runner
 from workflows.services.activities import ServiceActivities
+from workflows.services.deployment import ServiceDeploymentWorkflow
+from workflows.services.release_activities import ReleaseActivities
 from workflows.task_queues import KINDS, Kind, Places, cells_at_once_from, kind_of, places_from, queue_of
 from workflows.telemetry import logs
 from workflows.telemetry.probes import application
@@ -55,6 +57,7 @@ WORKFLOWS = (
     EnvironmentWorkflow,
     RolloutWorkflow,
     RestoreWorkflow,
+    ServiceDeploymentWorkflow,
     FleetWorkflow,
     IntakeWorkflow,
     DriftWorkflow,
@@ -101,6 +104,7 @@ def workers_for(
 def activities_of(client: Client, runtime: Runtime, task_queue: str) -> list[Callable[..., Awaitable[Any]]]:
     """Every activity of ADX."""
     infrastructure, services = InfrastructureActivities(runtime), ServiceActivities(runtime)
+    releases = ReleaseActivities(runtime)
     rollout, intake = RolloutActivities(runtime), IntakeActivities(runtime, client, task_queue)
     configuration = ConfigurationActivities(runtime)
     fleet, checks, heals = FleetActivities(runtime), DriftActivities(runtime), HealActivities(runtime)
@@ -111,6 +115,10 @@ def activities_of(client: Client, runtime: Runtime, task_queue: str) -> list[Cal
         infrastructure.repair,
         infrastructure.verify_restore,
         services.deploy,
+        releases.wait_for_green,
+        releases.shift,
+        releases.bake,
+        releases.return_traffic,
         rollout.choose,
         rollout.is_newer,
         rollout.record_decision,

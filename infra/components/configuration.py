@@ -14,12 +14,13 @@ from __future__ import annotations
 
 import msgspec
 
-from infra.metadata import Manifest, manifest
+from infra.metadata import Manifest, release_manifest
 from infra.names import FLAGS_MAP_NAME, OVERRIDES_MAP_NAME, SEALED_DOCUMENT, configuration_map_name, sealed_map_name
 from policies.configuration.delivered import plain, sealed_of_service, sealed_of_tenant, service_values
 from policies.configuration.flags import wire
 from policies.configuration.spec import Scalar
 from policies.desired_state import PlatformInputs, ServiceInputs, TenantInputs, Unit
+from policies.services.releases import release_units, workload_name
 
 COMPONENT = "configuration"
 
@@ -32,8 +33,16 @@ def platform_manifests(unit: Unit, inputs: PlatformInputs) -> list[Manifest]:
 
 
 def service_manifests(unit: Unit, inputs: ServiceInputs) -> list[Manifest]:
-    """The values of the service, and the forms of its secrets; nothing where it has none."""
-    values, name = plain(service_values(inputs)), inputs.service.name
+    """The values of each release of the service, and the forms of its secrets; nothing where it has none.
+
+    Each release has its own: a pod of the old one that starts again must not read what the new one is to have.
+    """
+    return [body for release in release_units(unit, inputs) for body in release_manifests(*release)]
+
+
+def release_manifests(unit: Unit, inputs: ServiceInputs) -> list[Manifest]:
+    """The values of one release, and the forms of its secrets."""
+    values, name = plain(service_values(inputs)), workload_name(inputs)
     made = []
     if values:
         data = {key: text(value) for key, value in values.items()}
@@ -64,7 +73,7 @@ def tenant_manifests(unit: Unit, inputs: TenantInputs) -> list[Manifest]:
 
 def config_map(unit: Unit, name: str, namespace: str, data: dict[str, str]) -> Manifest:
     """A ConfigMap of ``unit``."""
-    return manifest(unit, COMPONENT, "v1", "ConfigMap", name, namespace=namespace, data=data)
+    return release_manifest(unit, COMPONENT, "v1", "ConfigMap", name, namespace=namespace, data=data)
 
 
 def text(value: Scalar) -> str:

@@ -7,11 +7,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from infra.metadata import SKIP_AWAIT, Manifest, manifest, pod_labels, selector_labels
+from infra.metadata import SKIP_AWAIT, Manifest, pod_labels, release_manifest, release_selector
 from infra.names import FLAGS_MAP_NAME, SEALED_DOCUMENT, configuration_map_name, sealed_map_name
 from policies.configuration.delivered import plain, service_values
 from policies.desired_state import ServiceInputs, Unit, digest_of
-from policies.services.spec import ProbeAction, ServiceSpec
+from policies.services.releases import release_id, workload_name
+from policies.services.spec import ProbeAction, ServiceSpec, TopologySpread
 
 COMPONENT = "services"
 USER_ID = 1000
@@ -21,12 +22,13 @@ VAULT_TOKEN_FILE = "vault-token"  # noqa: S105 - the name of a file
 VAULT_AUDIENCE = "vault"
 VAULT_TOKEN_SECONDS = 3600
 CONFIGURATION_DIGEST = "adx/configuration-digest"
+OVER_NODES = TopologySpread(topology_key="kubernetes.io/hostname")
 
 
 def deployment(unit: Unit, inputs: ServiceInputs) -> Manifest:
-    """The Deployment; without ``replicas`` when an autoscaler decides about them."""
+    """The Deployment of a release; without ``replicas`` when an autoscaler decides about them."""
     spec: Manifest = {
-        "selector": {"matchLabels": selector_labels(unit)},
+        "selector": {"matchLabels": release_selector(unit)},
         "progressDeadlineSeconds": inputs.service.ready_timeout_seconds or inputs.ready_timeout_seconds,
         "revisionHistoryLimit": 3,
         "strategy": {"type": "RollingUpdate", "rollingUpdate": {"maxUnavailable": 0, "maxSurge": 1}},
@@ -34,8 +36,8 @@ def deployment(unit: Unit, inputs: ServiceInputs) -> Manifest:
     }
     if inputs.service.autoscaling is None:
         spec["replicas"] = inputs.service.replicas
-    return manifest(
-        unit, COMPONENT, "apps/v1", "Deployment", inputs.service.name,
+    return release_manifest(
+        unit, COMPONENT, "apps/v1", "Deployment", workload_name(inputs),
         namespace=inputs.namespace, annotations=SKIP_AWAIT, spec=spec,
     )  # fmt: skip
 
@@ -45,23 +47,30 @@ def pod_template(unit: Unit, inputs: ServiceInputs) -> Manifest:
     metadata: Manifest = {"labels": pod_labels(unit)}
     if values := service_values(inputs):
         metadata["annotations"] = {CONFIGURATION_DIGEST: digest_of(values)}
-    spread = {
-        "maxSkew": 1,
-        "topologyKey": "kubernetes.io/hostname",
-        "whenUnsatisfiable": "ScheduleAnyway",
-        "labelSelector": {"matchLabels": selector_labels(unit)},
-    }
     spec: Manifest = {
         "serviceAccountName": inputs.service.name,
         "automountServiceAccountToken": False,
         "enableServiceLinks": False,
         "securityContext": pod_security(),
-        "topologySpreadConstraints": [spread],
+        "topologySpreadConstraints": topology_spread(unit, inputs.service),
         "containers": [container(inputs)],
     }
     if volumes(inputs):
         spec["volumes"] = volumes(inputs)
     return {"metadata": metadata, "spec": spec}
+
+
+def topology_spread(unit: Unit, spec: ServiceSpec) -> list[Manifest]:
+    """How the pods of a release are spread: as declared, else over nodes as far as there is room."""
+    return [
+        {
+            "maxSkew": spread.max_skew,
+            "topologyKey": spread.topology_key,
+            "whenUnsatisfiable": spread.when_unsatisfiable,
+            "labelSelector": {"matchLabels": release_selector(unit)},
+        }
+        for spread in spec.topology_spread or (OVER_NODES,)
+    ]
 
 
 def pod_security() -> Manifest:
@@ -94,14 +103,15 @@ def container(inputs: ServiceInputs) -> Manifest:
         },
     }
     if plain(service_values(inputs)):
-        body["envFrom"] = [{"configMapRef": {"name": configuration_map_name(spec.name)}}]
+        body["envFrom"] = [{"configMapRef": {"name": configuration_map_name(workload_name(inputs))}}]
     optional = {"ports": ports(spec), "env": environment(inputs), "volumeMounts": volume_mounts(inputs)}
     return body | {name: value for name, value in optional.items() if value} | probes(spec)
 
 
 def image(spec: ServiceSpec) -> str:
-    """The image reference: by tag, or by digest when the version is one."""
-    return f"{spec.image}{'@' if spec.version.startswith('sha256:') else ':'}{spec.version}"
+    """The image reference: by tag, by digest when the version is one, or by both, of which the digest decides."""
+    reference = f"{spec.image}{'@' if spec.version.startswith('sha256:') else ':'}{spec.version}"
+    return reference if spec.image_digest is None else f"{reference}@{spec.image_digest}"
 
 
 def ports(spec: ServiceSpec) -> list[Manifest]:
@@ -118,8 +128,10 @@ def has_secrets(inputs: ServiceInputs) -> bool:
 
 
 def environment(inputs: ServiceInputs) -> list[Manifest]:
-    """Declared variables, and where the flags and the secrets' forms are when the service reads any."""
+    """Declared variables, which release it is, and where flags and the secrets' forms are when it reads any."""
     variables = dict(sorted(inputs.service.env.items()))
+    if inputs.service.delivery is not None:
+        variables["ADX_RELEASE"] = release_id(inputs)
     if inputs.service.feature_flags:
         variables["ADX_FLAGS_FILE"] = f"{FLAGS_FOLDER}/flags.json"
     if has_secrets(inputs):
@@ -136,14 +148,14 @@ def volumes(inputs: ServiceInputs) -> list[Manifest]:
     if inputs.service.feature_flags:
         folders.append({"name": "flags", "configMap": {"name": FLAGS_MAP_NAME}})
     if has_secrets(inputs):
-        folders.append({"name": "sealed", "projected": {"sources": sealed_sources(inputs.service)}})
+        folders.append({"name": "sealed", "projected": {"sources": sealed_sources(inputs)}})
     return folders
 
 
-def sealed_sources(spec: ServiceSpec) -> list[Manifest]:
+def sealed_sources(inputs: ServiceInputs) -> list[Manifest]:
     """The secrets' forms, and a token that only Vault accepts: the pod has no other."""
     token = {"audience": VAULT_AUDIENCE, "expirationSeconds": VAULT_TOKEN_SECONDS, "path": VAULT_TOKEN_FILE}
-    return [{"configMap": {"name": sealed_map_name(spec.name)}}, {"serviceAccountToken": token}]
+    return [{"configMap": {"name": sealed_map_name(workload_name(inputs))}}, {"serviceAccountToken": token}]
 
 
 def volume_mounts(inputs: ServiceInputs) -> list[Manifest]:

@@ -1,4 +1,4 @@
-"""`adx services`: list, show, compat."""
+"""`adx services`: list, show, compat; those about releases are in `services_releases`."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from pipelines.cli import services_releases
 from pipelines.cli.invocation import Invocation, current
 from pipelines.exit_codes import ExitCode
 
@@ -22,7 +23,7 @@ app = typer.Typer(
     no_args_is_help=True,
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
-    help="Services: what is declared and delivered, and whether it goes together.",
+    help="Services: what is declared and delivered, whether it goes together, and their releases.",
 )
 
 
@@ -109,6 +110,12 @@ def compat(
     current(ctx).output.result(found, compat_screen(found))
     if not found.is_compatible:
         raise typer.Exit(int(ExitCode.FAILED))
+
+
+app.command("releases", short_help="List delivered releases, and those under way.")(services_releases.releases)
+app.command("promote", short_help="End the bake of a new release as passed.")(services_releases.promote)
+app.command("abort", short_help="Take a new release back while it is under way.")(services_releases.abort)
+app.command("switch-back", short_help="Go back to the old releases while they are kept.")(services_releases.switch_back)
 
 
 def _rows(

@@ -22,7 +22,7 @@ def watch(
         str | None, typer.Argument(metavar="[ENV]", help="The environment; all in which a rollout runs if none.")
     ] = None,
 ) -> None:
-    """Show running rollouts live: steps, waves, speed, time left, failures and what holds them.
+    """Show running rollouts live: steps, releases, waves, speed, time left, failures and what holds them.
 
     In a pipe a line for each event; with --json a JSON line for each. Ends with the rollouts, with the exit status of
     `adx deploy --watch`. Ctrl-C ends the watching and leaves the rollouts alone.

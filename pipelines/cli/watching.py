@@ -121,6 +121,8 @@ async def _look(workflows: Workflows, followers: Sequence[Follower], lines: Line
         live = await workflows.status(follower.environment)
         if live.rollout is not None and follower.wants_waves(live.rollout):
             live.fleet = await workflows.fleet_status(live.rollout.rollout_id)
+        if live.rollout is not None and (services := follower.wanted_releases(live.rollout)):
+            live.releases = await workflows.release_statuses(live.rollout.rollout_id, services)
         happened = follower.look(live, datetime.now(UTC))
         if lines is not None:
             lines.write(happened)
@@ -156,7 +158,8 @@ def _parts(follower: Follower, now: datetime) -> list[RenderableType]:
     if follower.rollout is None:
         waiting = end_without_rollout(follower) or f"{follower.environment}: waiting for its turn"
         return [plain(waiting, "dim"), Text()]
-    parts: list[RenderableType] = [watch_screen(follower.rollout, follower.restore_steps, now, follower.fleet(now))]
+    rollout, waves = follower.rollout, follower.fleet(now)
+    parts: list[RenderableType] = [watch_screen(rollout, follower.restore_steps, now, waves, follower.releases)]
     if follower.line and not follower.is_ended:
         parts.append(plain(f"  {follower.line}", "dim"))
     if sentence := end_without_rollout(follower):

@@ -16,6 +16,7 @@ from pipelines.preview.report import Disruption, Downtime, ResourceRow
 from policies.change_set import FieldChange
 from policies.desired_state import DesiredState, ServiceInputs, Unit
 from policies.quantities import quantity
+from policies.services.releases import is_new_release
 from policies.services.spec import ServiceSpec
 from policies.spec import Spec
 
@@ -50,6 +51,14 @@ class _Context(Spec):
     def coming(self) -> ServiceSpec | None:
         """The service that would be there."""
         return _service(self.after)
+
+    @property
+    def is_taken_over(self) -> bool:
+        """Whether a new release is ready beside the old one before that one goes."""
+        before, after = self.before and self.before.inputs, self.after and self.after.inputs
+        if not isinstance(before, ServiceInputs) or not isinstance(after, ServiceInputs):
+            return False
+        return is_new_release(before, after)
 
 
 def disruptions(
@@ -104,7 +113,9 @@ def _namespace(row: ResourceRow, _: _Context) -> Iterator[_Effect]:
 
 def _deployment(row: ResourceRow, context: _Context) -> Iterator[_Effect]:
     pods, words = _pods(context.running)
-    if row.action == "delete":
+    if row.action == "delete" and context.is_taken_over:
+        yield _Effect(why=f"{row.name} goes with {words} once the new release has all requests")
+    elif row.action == "delete":
         yield _Effect(why=f"{row.name} is deleted with {words}", downtime="certain")
     elif row.action == "replace":
         because = f" ({', '.join(row.replaced_because)} cannot be changed in place)" if row.replaced_because else ""
@@ -147,13 +158,23 @@ def _scaled(row: ResourceRow) -> Iterator[_Effect]:
 
 
 def _service_address(row: ResourceRow, context: _Context) -> Iterator[_Effect]:
+    is_other_pods = any(_is_below(field.path, "spec.selector") for field in row.fields)
+    if context.is_taken_over and _is_of_one_release(row, context):
+        return
     if row.is_dangerous:
         comes_back = "" if row.action == "delete" else " and comes back as another"
         yield _Effect(why=f"the address of {row.name} goes{comes_back}", downtime="certain")
-    elif any(_is_below(field.path, "spec.selector") for field in row.fields):
+    elif is_other_pods and context.is_taken_over:
+        yield _Effect(why=f"the address of {row.name} leads to the new release once that is ready")
+    elif is_other_pods:
         yield _Effect(why=f"the address of {row.name} leads to other pods", downtime="possible")
     elif context.before is not None and any(_is_taken(field, "spec.ports") for field in row.fields):
         yield _Effect(why=f"ports of {row.name} change: who calls the old ones fails", downtime="possible")
+
+
+def _is_of_one_release(row: ResourceRow, context: _Context) -> bool:
+    """Whether only the service's own route dials the address: its name goes on behind that of the service."""
+    return context.coming is not None and row.name != context.coming.name
 
 
 def _claim(row: ResourceRow, _: _Context) -> Iterator[_Effect]:

@@ -14,14 +14,16 @@ from pipelines.output import plain
 from pipelines.screens.common import MARKS, duration, moment, parsed, seconds_between, short, style_of
 from pipelines.screens.fleet import fleet_screen, pace_words
 from pipelines.screens.next_steps import left_undone
+from pipelines.screens.releases import releases_screen, shares_words
 from pipelines.watching.changes import FleetChange, Progress, change_title
+from pipelines.watching.releases import KEPT, ReleasesView, ReleaseView, Shares, kept_until
 from pipelines.watching.view import FleetView
 from workflows.models import StepProgress
-from workflows.rollout.models import TENANTS_STEP, RolloutStatus
+from workflows.rollout.models import CLEANUP_STEP, RELEASE_STEP, TENANTS_STEP, RolloutStatus
 
 
 class StepEvent(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """One thing that happened: to a step, a wave or a unit; to the rollout where all three are empty.
+    """One thing that happened: to a step, a wave, a unit or its release; to the rollout where all are empty.
 
     docs/watch.md describes each field.
     """
@@ -38,13 +40,20 @@ class StepEvent(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     unit: str = ""
     until: str = ""
     progress: Progress | None = None
+    shares: Shares | None = None
 
 
 def watch_screen(
-    status: RolloutStatus, restore_steps: Sequence[StepProgress], now: datetime, fleet: FleetView | None = None
+    status: RolloutStatus,
+    restore_steps: Sequence[StepProgress],
+    now: datetime,
+    fleet: FleetView | None = None,
+    releases: ReleasesView | None = None,
 ) -> RenderableType:
-    """The rollout with all its steps, its waves and the steps of its restore where it has some, and how it stands."""
+    """The rollout with its steps, its releases, waves and steps of the restore where it has some, and how it stands."""
     parts: list[RenderableType] = [_heading(status), Text(), _steps(status.steps, now)]
+    if releases is not None:
+        parts += [Text(), releases_screen(releases, status.environment, now)]
     if fleet is not None:
         parts += [Text(), fleet_screen(fleet, status.environment, now)]
     if restore_steps:
@@ -124,6 +133,7 @@ def events(
     if after.waiting_for_approval and not (before and before.waiting_for_approval):
         happened.append(_event(after, "waiting-for-approval", now, ", ".join(after.approvers)))
     happened += _hold_events(before, after, now)
+    happened += _kept_events(before, after, now)
     if after.outcome and not (before and before.outcome):
         said = (_why(after).plain.removeprefix(": ").strip(), left_undone(after))
         happened.append(_event(after, after.outcome, now, "; ".join(filter(None, said))))
@@ -138,6 +148,15 @@ def _hold_events(before: RolloutStatus | None, after: RolloutStatus, now: dateti
     if not after.held_why:
         return [_event(after, "released", now, was)]
     return [msgspec.structs.replace(_event(after, "held", now, after.held_why), until=after.held_until)]
+
+
+def _kept_events(before: RolloutStatus | None, after: RolloutStatus, now: datetime) -> list[StepEvent]:
+    """The old releases are kept from now on; what ends that ends the step."""
+    until = kept_until(after)
+    if not until or (before is not None and kept_until(before) == until):
+        return []
+    kept = _event(after, KEPT, now, f"old releases; adx services switch-back {after.environment} goes back to them")
+    return [msgspec.structs.replace(kept, step=CLEANUP_STEP, until=until)]
 
 
 def _event(status: RolloutStatus, word: str, now: datetime, message: str) -> StepEvent:
@@ -190,6 +209,22 @@ def fleet_event(status: RolloutStatus, change: FleetChange, now: datetime) -> St
     )
 
 
+def release_event(status: RolloutStatus, view: ReleaseView, now: datetime) -> StepEvent:
+    """A release that has come into another phase, or to other shares, as an event of their step."""
+    return StepEvent(
+        at=view.since or now.isoformat(timespec="seconds"),
+        environment=status.environment,
+        rollout=status.rollout_id,
+        commit=status.commit,
+        status=view.phase,
+        step=RELEASE_STEP,
+        message=view.line,
+        unit=f"service/{view.service}",
+        until=view.until,
+        shares=view.shares,
+    )
+
+
 def _title(event: StepEvent) -> str:
     if event.wave or event.unit or event.progress is not None or event.status in ("decision", "held", "released"):
         return change_title(FleetChange(event.status, event.wave, event.unit))
@@ -201,7 +236,8 @@ def event_line(event: StepEvent) -> Text:
     at = parsed(event.at)
     what = _title(event)
     took = f" {duration(event.seconds)}" if event.seconds is not None else ""
-    message = f"  {event.message}" if event.message else ""
+    message = f"  {shares_words(event.shares)}" if event.shares is not None else ""
+    message += f"  {event.message}" if event.message else ""
     message += f"  until {moment(parsed(event.until))} UTC" if event.until else ""
     message += f"  {pace_words(event.progress.pace)}" if event.progress is not None and event.progress.pace else ""
     return plain(f"{at:%H:%M:%S} {event.environment} {what}{took}{message}")

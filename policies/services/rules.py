@@ -1,6 +1,8 @@
 """What must hold of an environment's services that their JSON Schema cannot say.
 
-How services depend on one another is in :mod:`policies.services.dependencies`.
+How services depend on one another is in :mod:`policies.services.dependencies`
+and :mod:`policies.services.api_versions`, how new releases take over in
+:mod:`policies.services.delivery_rules`.
 """
 
 from __future__ import annotations
@@ -11,6 +13,7 @@ from collections.abc import Iterator
 from policies.declarations import EnvironmentDeclarations
 from policies.findings import Finding, Rule, environment_file, environment_rule, repeated, suggestion
 from policies.quantities import quantity
+from policies.services import api_versions, delivery_rules
 from policies.services.dependencies import (
     dependencies_exist,
     dependencies_fit,
@@ -115,6 +118,25 @@ def min_available_leaves_room(environment: str, declared: EnvironmentDeclaration
             yield _finding(environment, f"{path}.min_available", what, fix)
 
 
+@environment_rule("services.max-unavailable")
+def one_bound_of_disruption(environment: str, declared: EnvironmentDeclarations) -> Iterator[Finding]:
+    """Kubernetes knows either how many pods stay up or how many may be down."""
+    for path, service in _services(declared):
+        if service.min_available is not None and service.max_unavailable is not None:
+            what = f"the service {service.name} has both min_available and max_unavailable"
+            yield _finding(environment, f"{path}.max_unavailable", what, "leave one of the two out")
+
+
+@environment_rule("services.topology-spread")
+def spread_once_by_label(environment: str, declared: EnvironmentDeclarations) -> Iterator[Finding]:
+    """One label of nodes has one rule: two could not both hold."""
+    for path, service in _services(declared):
+        for index, key, first in repeated(spread.topology_key for spread in service.topology_spread):
+            what = f"pods of {service.name} are already spread over {key} by topology_spread[{first}]"
+            place = f"{path}.topology_spread[{index}].topology_key"
+            yield _finding(environment, place, what, "merge the two, or name another label of nodes")
+
+
 @environment_rule("services.probe-port")
 def probes_ask_known_ports(environment: str, declared: EnvironmentDeclarations) -> Iterator[Finding]:
     """A probe asks a port that the service has."""
@@ -158,11 +180,18 @@ def flags_exist(environment: str, declared: EnvironmentDeclarations) -> Iterator
 def versions_are_fixed(environment: str, declared: EnvironmentDeclarations) -> Iterator[Finding]:
     """A version names one image for ever, or restoring it would restore something else."""
     for path, service in _services(declared):
+        if service.image_digest is not None:
+            continue
         tag = service.version.lower()
         # main-3f2a1b0 is one build, latest-alpine another one every week.
         if tag in _MOVING_TAGS or "latest" in re.split("[._-]", tag):
             what = f"the version {service.version} of {service.name} is a tag that moves"
-            yield _finding(environment, f"{path}.version", what, "write the tag of one release, such as v1.4.2")
+            yield _finding(
+                environment,
+                f"{path}.version",
+                what,
+                "write the tag of one release, such as v1.4.2, or its image_digest",
+            )
 
 
 def _services(declared: EnvironmentDeclarations) -> Iterator[tuple[str, ServiceSpec]]:
@@ -189,13 +218,17 @@ RULES: tuple[Rule, ...] = (
     dependencies_have_no_cycle,
     ranges_can_be_met,
     dependencies_fit,
+    *api_versions.RULES,
     replicas_or_autoscaling,
     autoscaling_range_is_in_order,
     requests_are_within_limits,
     resources_are_plausible,
     min_available_leaves_room,
+    one_bound_of_disruption,
+    spread_once_by_label,
     probes_ask_known_ports,
     probes_ask_one_way,
     flags_exist,
     versions_are_fixed,
+    *delivery_rules.RULES,
 )

@@ -8,11 +8,11 @@ from dataclasses import replace
 from scripts.errors import StackError
 from scripts.stack import ports
 from scripts.stack.part import Context, Part
-from scripts.stack.parts import kubernetes, mariadb, postgres, redis, s3, temporal, vault
+from scripts.stack.parts import caddy, consul, kubernetes, mariadb, postgres, prometheus, redis, s3, temporal, vault
 from scripts.stack.record import Record
 from scripts.stack.supervisor import fingerprint, needs_within
 
-OPTIONAL = (vault.PART, s3.PART, redis.PART, mariadb.PART)
+OPTIONAL = (vault.PART, s3.PART, redis.PART, mariadb.PART, consul.PART, caddy.PART, prometheus.PART)
 BUILT_IN = (*kubernetes.PARTS, temporal.PART, postgres.PART, *OPTIONAL)
 KUBERNETES_PARTS = frozenset(part.name for part in kubernetes.PARTS)
 OPTIONAL_PARTS = tuple(part.name for part in OPTIONAL)

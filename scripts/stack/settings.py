@@ -11,7 +11,7 @@ import secrets
 from urllib.parse import quote
 
 from scripts.stack.home import Home
-from scripts.stack.parts import kubernetes, mariadb, postgres, redis, s3, temporal, vault
+from scripts.stack.parts import caddy, consul, kubernetes, mariadb, postgres, prometheus, redis, s3, temporal, vault
 from scripts.stack.record import Record
 
 _SNAPSHOT_KEY_BYTES = 32
@@ -42,6 +42,6 @@ def settings(home: Home, known: Record) -> dict[str, str]:
     }
     if known.toolchain_path:
         found["ADX_TOOLCHAIN_PATH"] = known.toolchain_path
-    for part in (kubernetes, temporal, postgres, vault, s3, redis, mariadb):
+    for part in (kubernetes, temporal, postgres, vault, s3, redis, mariadb, consul, caddy, prometheus):
         found |= part.settings(home, known)
     return found

@@ -1,7 +1,8 @@
 """Recipes: how one pinned tool is built and which other copies of it are acceptable.
 
 A recipe is a folder ``scripts/toolchain/<tool>/`` with ``recipe.toml``,
-``go.mod``, ``go.sum`` and sometimes ``main.go``. Reading one starts nothing.
+``go.mod``, ``go.sum`` and sometimes ``main.go`` and more Go files of the same
+package. Reading one starts nothing.
 """
 
 from __future__ import annotations
@@ -66,7 +67,8 @@ class Recipe:
 
     def source_files(self) -> list[Path]:
         """The files that Go needs; the copies from other modules are not among them."""
-        return [self.folder / name for name in _SOURCES if (self.folder / name).is_file()]
+        always = [self.folder / name for name in _SOURCES if (self.folder / name).is_file()]
+        return [*always, *_more_sources(self.folder)]
 
 
 def load(name: str, recipes: Path = RECIPES) -> Recipe:
@@ -109,4 +111,14 @@ def _digest(folder: Path, read: _RecipeFile) -> str:
         path = folder / name
         content = path.read_bytes() if path.is_file() else b""
         digest.update(f"\n{name} {len(content)}\n".encode() + content)
+    for path in _more_sources(folder):
+        content = path.read_bytes()
+        digest.update(f"\n{path.name} {len(content)}\n".encode() + content)
     return digest.hexdigest()[:12]
+
+
+def _more_sources(folder: Path) -> list[Path]:
+    """The Go files beside ``main.go``; tests are not built."""
+    return sorted(
+        path for path in folder.glob("*.go") if path.name not in _SOURCES and not path.name.endswith("_test.go")
+    )

@@ -40,6 +40,8 @@ TIMEOUTS = Timeouts(heartbeat_seconds=5)
 # Before the test's own time is over (pytest-timeout), which would show where it waits, but not for what.
 STUCK_SECONDS = 200
 LOG_LINES_SHOWN = 60
+# A rollout that has ended does not come to what is waited for any more; between two of them there is a moment.
+IDLE_LOOKS = 100
 
 
 @dataclass
@@ -100,18 +102,22 @@ class Delivery:
     async def until(self, is_reached: Callable[[LiveStatus], bool]) -> LiveStatus:
         """Ask for the status until it is as wanted; where that takes too long, say what there is instead."""
         status: LiveStatus | None = None
+        idle_looks = 0
         try:
             async with asyncio.timeout(STUCK_SECONDS):
-                while True:
+                while idle_looks < IDLE_LOOKS:
                     # A query that went to a worker which was killed or paused is not answered; the next goes elsewhere.
                     with contextlib.suppress(AdxConnectionError):
                         status = await self.workflows.status(self.environment)
                         if is_reached(status):
                             return status
+                        is_idle = status.environment.last is not None and not status.environment.current
+                        idle_looks = idle_looks + 1 if is_idle and not status.environment.pending else 0
                     self._check_workers()
                     await asyncio.sleep(0.1)
         except TimeoutError:
             raise AssertionError(f"stuck after {STUCK_SECONDS} s at {status}\n{self._last_lines()}") from None
+        raise AssertionError(f"nothing runs any more, and it never came to it: {status}\n{self._last_lines()}")
 
     def _check_workers(self) -> None:
         """A worker may be killed by its test, but none ends by itself."""

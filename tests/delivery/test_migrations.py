@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import shutil
+import sys
 import uuid
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -109,13 +110,15 @@ class TestRollouts:
         """Everything else is restored; nobody's row is lost."""
         await self._first(delivery)
         _declare(delivery, 2, written_for=2)
-        delivery.shop.services["frontend"]["version"] = "v2.0.0-broken"
+        written = delivery.folder / "written"
+        delivery.shop.rules["post_deployment_tests"] = [_fails_once_there_is(written)]
         delivery.shop.merge("bad")
         await delivery.submit()
-        await delivery.until(lambda live: _is_running(live.rollout, "deploy"))
+        await delivery.until(lambda live: _is_running(live.rollout, "test"))
         _execute(delivery, "acme", "INSERT INTO orders VALUES (1, '1 EUR', 100)")
+        written.touch()
         status = await delivery.settled()
-        assert status.outcome == "restored"
+        assert (status.outcome, status.failed_step) == ("restored", "test")
         assert "1 kept" in status.failure
         assert "orders.units" in status.failure
         assert _columns(delivery) == {"acme": ["id", "total", "units"], "globex": ["id", "total"]}
@@ -283,6 +286,15 @@ def _sleeping(delivery: Delivery) -> bool:
             " AND query LIKE 'SELECT pg_sleep%'"
         )
         return connection.execute(query).fetchone() != (0,)
+
+
+def _fails_once_there_is(file: Path) -> dict[str, object]:
+    """A post-deployment test that waits: what is to happen before the restore has its time."""
+    program = file.with_suffix(".py")
+    program.write_text(
+        f"import os, sys, time\nwhile not os.path.exists({str(file)!r}):\n    time.sleep(0.05)\nsys.exit(1)\n"
+    )
+    return {"name": "waits", "command": {"arguments": [sys.executable, str(program)], "timeout_seconds": 250}}
 
 
 def _is_running(rollout: object, step: str) -> bool:

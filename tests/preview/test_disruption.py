@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import pytest
 
 from pipelines.preview.disruption import disruptions
 from pipelines.preview.report import Disruption, ResourceRow
 from policies.change_set import FieldChange
 from policies.desired_state import Unit
-from policies.services.spec import Probes
+from policies.services.spec import Delivery, Probes, Route
 from tests.preview import examples
 from tests.preview.examples import changed, shop, state
 from tests.support.desired import AUTOSCALED, service_spec, service_unit
@@ -156,6 +158,22 @@ def test_a_stateful_set_with_other_volumes_loses_them() -> None:
 def test_an_address_that_changes_may_be_noticed(field: FieldChange, downtime: str) -> None:
     """Ports that are only added are not."""
     assert of_row("Service", "update", field).downtime == downtime
+
+
+@pytest.mark.parametrize("gateway", ["caddy", "selector", "gateway-api"])
+def test_a_release_that_takes_over_as_a_whole_disturbs_nobody(
+    gateway: Literal["caddy", "selector", "gateway-api"],
+) -> None:
+    """The old Deployment is deleted and its address changes, but only once the new release has all requests."""
+    route = Route(gateway_name="public", gateway_namespace="gateways") if gateway == "gateway-api" else None
+    delivery = Delivery(strategy="blue-green", gateway=gateway, route=route)
+    before, after = (
+        [service_unit("staging", service_spec(version=version, delivery=delivery))] for version in ("v1", "v2")
+    )
+    (found,) = changed(after, before).disruptions
+
+    assert (found.pods_restarted, found.downtime) == (0, "none")
+    assert "once the new release has all requests" in found.why
 
 
 def test_network_rules_that_are_taken_away_may_be_noticed() -> None:

@@ -37,7 +37,16 @@ from workflows.rollout.models import (
     Validated,
     ValidateRequest,
 )
-from workflows.services.models import Deployed, DeployRequest
+from workflows.services.models import (
+    BakeRequest,
+    Deployed,
+    DeployRequest,
+    Found,
+    ReleaseRequest,
+    ReleaseSet,
+    ReturnRequest,
+    ShiftRequest,
+)
 
 
 @dataclass
@@ -54,6 +63,8 @@ class Doubles:
     is_plan_bound: bool = False
     holds_until: list[HoldAnswer] = field(default_factory=list)
     deaf: set[str] = field(default_factory=set)
+    releases: ReleaseSet | None = None
+    unintelligible: str = ""
 
     def fails(self, step: str, error_type: str = "WorkloadFailed") -> None:
         """Let ``step`` fail for good whenever it is called."""
@@ -127,6 +138,7 @@ class Doubles:
             approval_timeout_hours=1,
             is_plan_bound=self.is_plan_bound,
             has_calendar=bool(self.holds_until),
+            releases=self.releases,
         )
 
     @activity.defn
@@ -145,12 +157,19 @@ class Doubles:
     async def plan(self, request: PlanRequest) -> PlanMade:
         """One update."""
         await self._step("plan")
+        if self.unintelligible == "plan":
+            return "what no workflow understands"  # type: ignore[return-value] # that is the point
         return PlanMade("plan-digest", 0, 1, 0, 0, 6)
 
     @activity.defn
     async def apply(self, request: ApplyRequest) -> Applied:
-        """Apply, or re-apply during a restore."""
-        await self._step("reapply" if request.is_restore else "apply")
+        """Apply, or re-apply during a restore; where releases change, the old ones go with the second apply."""
+        name = "reapply" if request.is_restore else "apply"
+        if self.releases is not None and request.desired_state == "desired-state":
+            name = "cleanup"
+        if self.releases is not None and request.desired_state == self.releases.back_state:
+            name = "rebuild"
+        await self._step(name)
         return Applied(0, 1, 0, 0, 6)
 
     @activity.defn
@@ -189,6 +208,31 @@ class Doubles:
         """Recorded."""
         self.calls.append("thaw")
 
+    @activity.defn
+    async def wait_for_green(self, request: ReleaseRequest) -> Found:
+        """Healthy."""
+        await self._step(f"healthy {request.change.service}")
+        return Found("healthy")
+
+    @activity.defn
+    async def shift(self, request: ShiftRequest) -> Found:
+        """Shifted."""
+        copies = f" copies {request.mirror_percent}" if request.mirror_percent else ""
+        await self._step(f"shift {request.of.change.service} {request.weight_percent}{copies}")
+        return Found("shifted")
+
+    @activity.defn
+    async def bake(self, request: BakeRequest) -> Found:
+        """Judged, and good."""
+        await self._step(f"bake {request.of.change.service} {request.weight_percent}")
+        return Found("good")
+
+    @activity.defn
+    async def return_traffic(self, request: ReturnRequest) -> Found:
+        """Given back; what is in the state of the way back runs again."""
+        await self._step(" ".join(["return", *(change.service for change in request.of.changes)]))
+        return Found("returned")
+
     def all(self) -> list[Callable[..., Awaitable[object]]]:
         """Everything a worker needs."""
         return [
@@ -207,4 +251,8 @@ class Doubles:
             self.run_tests,
             self.finish,
             self.thaw,
+            self.wait_for_green,
+            self.shift,
+            self.bake,
+            self.return_traffic,
         ]

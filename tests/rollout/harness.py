@@ -20,7 +20,10 @@ from workflows.rollout.models import RolloutStatus
 from workflows.rollout.restore import RestoreWorkflow
 from workflows.rollout.workflow import RolloutWorkflow
 from workflows.sandbox import sandboxed_runner
+from workflows.services.deployment import ServiceDeploymentWorkflow
 from workflows.task_queues import KINDS, Kind, kind_of, queue_of
+
+WORKFLOWS = [EnvironmentWorkflow, RolloutWorkflow, RestoreWorkflow, ServiceDeploymentWorkflow]
 
 
 @dataclass
@@ -54,7 +57,7 @@ def _worker(client: Client, task_queue: str, kind: Kind, doubles: Doubles) -> Wo
     return Worker(
         client,
         task_queue=queue_of(task_queue, kind),
-        workflows=[EnvironmentWorkflow, RolloutWorkflow, RestoreWorkflow] if kind == "workflows" else [],
+        workflows=WORKFLOWS if kind == "workflows" else [],
         activities=[one for one in doubles.all() if kind in ("workflows", kind_of(one.__name__))],
         workflow_runner=sandboxed_runner(),
         max_heartbeat_throttle_interval=timedelta(milliseconds=50),

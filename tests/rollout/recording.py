@@ -15,10 +15,13 @@ from temporalio.client import WorkflowHandle
 
 from tests.rollout.doubles import Doubles
 from tests.rollout.harness import Harness, harness_on_new_server
+from tests.rollout.release_sets import cart_and_frontend
 from tests.support.histories import keep
 from workflows.rollout.environment import EnvironmentWorkflow
 from workflows.rollout.models import Decision, EnvironmentInput, RolloutInput, RolloutStatus, Submission
+from workflows.rollout.releases import release_workflow_id
 from workflows.rollout.workflow import RolloutWorkflow
+from workflows.services.models import ReleaseDecision
 
 HISTORIES = Path(__file__).parent / "histories"
 COMMITS = [f"{number:040x}" for number in range(4)]
@@ -85,7 +88,54 @@ async def environment(harness: Harness) -> list[str]:
     return [handle.id]
 
 
-SCENARIOS: tuple[Scenario, ...] = (delivered, restored, cancelled, needs_operator, approved, environment)
+async def released(harness: Harness) -> list[str]:
+    """Two services change their release, one after the other."""
+    harness.doubles.releases = cart_and_frontend()
+    handle = await _start(harness)
+    await handle.result()
+    return [handle.id, release_workflow_id(handle.id, "cart"), release_workflow_id(handle.id, "frontend")]
+
+
+async def release_rejected(harness: Harness) -> list[str]:
+    """The second one is found to be worse: both go back."""
+    harness.doubles.releases = cart_and_frontend()
+    harness.doubles.fails("bake frontend 100", error_type="ReleaseRejected")
+    handle = await _start(harness)
+    await handle.result()
+    return [handle.id, f"{handle.id}-restore", release_workflow_id(handle.id, "frontend")]
+
+
+async def release_switched_back(harness: Harness) -> list[str]:
+    """A person wants the old releases back while they are kept."""
+    harness.doubles.releases = cart_and_frontend()
+    handle = await _start(harness)
+    await harness.until(handle, lambda status: bool(status.kept_until))
+    await handle.execute_update(RolloutWorkflow.decide_release, ReleaseDecision("ada@example.com", "switch-back", ""))
+    await handle.result()
+    return [handle.id, f"{handle.id}-restore"]
+
+
+async def old_releases_gone(harness: Harness) -> list[str]:
+    """It fails once the old releases were taken away: they are started again before they get requests."""
+    harness.doubles.releases = cart_and_frontend()
+    harness.doubles.fails("status")
+    handle = await _start(harness)
+    await handle.result()
+    return [handle.id, f"{handle.id}-restore"]
+
+
+SCENARIOS: tuple[Scenario, ...] = (
+    delivered,
+    restored,
+    cancelled,
+    needs_operator,
+    approved,
+    environment,
+    released,
+    release_rejected,
+    release_switched_back,
+    old_releases_gone,
+)
 
 
 async def record() -> None:
@@ -95,10 +145,10 @@ async def record() -> None:
     for scenario in SCENARIOS:
         name = scenario.__name__
         async with harness_on_new_server(Doubles()) as harness:
-            for number, workflow_id in enumerate(await scenario(harness)):
+            first, *children = await scenario(harness)
+            for workflow_id in (first, *children):
                 history = await harness.client.get_workflow_handle(workflow_id).fetch_history()
-                suffix = "-restore" if number else ""
-                keep(history, HISTORIES / f"{stamp}-{name}{suffix}.json")
+                keep(history, HISTORIES / f"{stamp}-{name}{workflow_id.removeprefix(first)}.json")
 
 
 async def _start(harness: Harness) -> WorkflowHandle[RolloutWorkflow, RolloutStatus]:

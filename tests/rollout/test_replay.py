@@ -14,22 +14,22 @@ from workflows.rollout.environment import EnvironmentWorkflow
 from workflows.rollout.restore import RestoreWorkflow
 from workflows.rollout.workflow import RolloutWorkflow
 from workflows.sandbox import sandboxed_runner
+from workflows.services.deployment import ServiceDeploymentWorkflow
 
 HISTORIES = sorted((Path(__file__).parent / "histories").glob("*.json"))
 
 
 def replayer() -> Replayer:
     return Replayer(
-        workflows=[EnvironmentWorkflow, RolloutWorkflow, RestoreWorkflow], workflow_runner=sandboxed_runner()
+        workflows=[EnvironmentWorkflow, RolloutWorkflow, RestoreWorkflow, ServiceDeploymentWorkflow],
+        workflow_runner=sandboxed_runner(),
     )
 
 
 def workflow_id_of(path: Path) -> str:
     """Children are named after their parent, so the id is part of what is replayed."""
-    scenario = path.stem.partition("-")[2]
-    if scenario.endswith("-restore"):
-        return "rollout-restore"
-    return "environment" if scenario == "environment" else "rollout"
+    scenario, *child = path.stem.partition("-")[2].split("-", 1)
+    return "environment" if scenario == "environment" else "-".join(["rollout", *child])
 
 
 def test_every_scenario_has_a_history() -> None:

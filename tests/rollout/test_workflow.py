@@ -224,3 +224,23 @@ async def test_recording_the_end_is_tried_until_the_ledger_is_back(harness: Harn
 
     assert status.outcome == "restored"
     assert len(harness.doubles.finished) == 1
+
+
+async def test_a_defect_of_ours_fails_the_task_and_restores_nothing(harness: Harness) -> None:
+    """What is good must not be restored for it; mended code, or another worker, goes on."""
+    harness.doubles.unintelligible = "plan"
+    handle = await start(harness)
+    why = await _failed_task(handle)
+    await handle.terminate()
+
+    assert "Failed decoding" in why
+    assert harness.doubles.calls == ["validate", "snapshot", "plan"]
+
+
+async def _failed_task(handle: WorkflowHandle[RolloutWorkflow, RolloutStatus]) -> str:
+    """Why a task of the workflow failed, once one has."""
+    while True:
+        async for event in handle.fetch_history_events():
+            if event.HasField("workflow_task_failed_event_attributes"):
+                return event.workflow_task_failed_event_attributes.failure.message
+        await asyncio.sleep(0.05)

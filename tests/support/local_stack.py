@@ -24,13 +24,20 @@ from psycopg import sql
 
 from scripts.errors import ToolchainError
 from scripts.stack import Home, Stack
-from scripts.stack.parts import mariadb, postgres, s3, vault
+from scripts.stack.parts import mariadb, postgres, prometheus, s3, vault
 from scripts.toolchain import Toolchain
 from scripts.toolchain.servers import MARIADB_NEXT_STEP, mariadb_program
 from tests.support import test_run
 
 _FOLDER = pytest.StashKey[Path]()
-_NEEDED_TOOLS = ("kubernetes", "kwok", "pulumi", "pulumi-language-python", "pulumi-resource-kubernetes")
+_NEEDED_TOOLS = (
+    "kubernetes",
+    "kwok",
+    "gateway-api",
+    "pulumi",
+    "pulumi-language-python",
+    "pulumi-resource-kubernetes",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +71,30 @@ class VaultServer:
     token: str = field(repr=False)
     transit_key: str
     environment: dict[str, str] = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class ConsulServer:
+    """A running Consul agent that asks for no token."""
+
+    url: str
+
+
+@dataclass(frozen=True, slots=True)
+class CaddyServer:
+    """A running gateway over a Consul of its own; a service ``shop`` is at ``url`` with the path ``/shop/``."""
+
+    url: str
+    admin_url: str
+    consul_url: str
+
+
+@dataclass(frozen=True, slots=True)
+class PrometheusServer:
+    """A running Prometheus; each JSON file in ``targets`` names what it scrapes, every second."""
+
+    url: str
+    targets: Path
 
 
 @pytest.fixture(scope="session")
@@ -127,6 +158,33 @@ def vault_server(pytestconfig: pytest.Config) -> VaultServer:
 def redis_url(pytestconfig: pytest.Config) -> str:
     """A real Redis, started on first need; tests share it, so each chooses a prefix of its own."""
     return _optional_part(pytestconfig, "redis")["ADX_REDIS_URL"]
+
+
+@pytest.fixture(scope="session")
+def consul_server(pytestconfig: pytest.Config) -> ConsulServer:
+    """A real Consul agent, started on first need; tests share it, so each registers services of names of its own."""
+    environment = _optional_part(pytestconfig, "consul", tool="consul")
+    return ConsulServer(url=environment["ADX_CONSUL_URL"])
+
+
+@pytest.fixture(scope="session")
+def caddy_server(pytestconfig: pytest.Config) -> CaddyServer:
+    """A real gateway, started on first need; tests share it, so each registers services of names of its own."""
+    _require_tools("consul")
+    environment = _optional_part(pytestconfig, "caddy", tool="caddy")
+    return CaddyServer(
+        url=environment["ADX_GATEWAY_URL"],
+        admin_url=environment["ADX_CADDY_ADMIN_URLS"],
+        consul_url=environment["ADX_CONSUL_URL"],
+    )
+
+
+@pytest.fixture(scope="session")
+def prometheus_server(pytestconfig: pytest.Config) -> PrometheusServer:
+    """A real Prometheus, started on first need; tests share it, so each names its services its own way."""
+    environment = _optional_part(pytestconfig, "prometheus", tool="prometheus")
+    home = Home(Path(environment["ADX_HOME"]))
+    return PrometheusServer(url=environment["ADX_PROMETHEUS_URL"], targets=prometheus.targets_folder(home))
 
 
 @pytest.fixture(scope="session")

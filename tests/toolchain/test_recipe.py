@@ -72,3 +72,15 @@ def test_digest_follows_what_is_built_and_not_what_is_said_about_it(tmp_path: Pa
 
     (folder / "main.go").write_text("package main\n\nfunc main() {}\n")
     assert load("tiny", tmp_path).digest != before
+
+
+def test_more_go_files_of_the_package_are_built_and_their_tests_are_not(tmp_path: Path) -> None:
+    """A change of one is a change of the tool; a change of a test costs nobody a rebuild."""
+    folder = write_recipe(tmp_path)
+    before = load("tiny", tmp_path).digest
+
+    (folder / "more_test.go").write_text("package main\n")
+    assert load("tiny", tmp_path).digest == before
+    (folder / "more.go").write_text("package main\n")
+    assert load("tiny", tmp_path).digest != before
+    assert [path.name for path in load("tiny", tmp_path).source_files()] == ["go.mod", "main.go", "more.go"]

@@ -13,6 +13,7 @@ from collections.abc import Iterable
 
 from policies.desired_state import DesiredState, ServiceInputs
 from policies.infrastructure.spec import EnvironmentSpec, Gate
+from policies.services.releases import workload_name
 from workflows.configuration.durable import Healthy
 from workflows.errors import AdxConnectionError, AdxTimeoutError, PostDeploymentTestFailed
 from workflows.fleet.asking import why_gate_not
@@ -64,7 +65,7 @@ def hold_of(services: Iterable[ServiceInputs]) -> float:
 async def _why_not(runtime: Runtime, services: Iterable[ServiceInputs], gates: Iterable[Gate]) -> str:
     """The first condition that does not hold; empty when all do."""
     for one in services:
-        status = await runtime.cluster.rollout_status(one.namespace, one.service.name)
+        status = await runtime.cluster.rollout_status(one.namespace, workload_name(one))
         if not status.is_ready:
             counted = f"{one.service.name} has {status.available} of {status.desired} replicas"
             return f"{counted}: {status.failure}" if status.failure else counted

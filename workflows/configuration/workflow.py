@@ -10,7 +10,7 @@ import asyncio
 from dataclasses import replace
 
 from temporalio import workflow
-from temporalio.exceptions import ApplicationError
+from temporalio.exceptions import ApplicationError, FailureError
 from temporalio.workflow import ChildWorkflowCancellationType, ParentClosePolicy
 
 from workflows.configuration.activities import ConfigurationActivities
@@ -116,7 +116,7 @@ class ConfigurationUpdateWorkflow:
             # What a service says to it changes nothing: the values are back.
             try:
                 await self._call.read(ConfigurationActivities.notify_services, undo)
-            except Exception as error:  # noqa: BLE001 - told, as above
+            except FailureError as error:  # told, as above
                 workflow.logger.warning(
                     "services were not told of the restore: %s", failure_of("notify", error).message
                 )
@@ -142,7 +142,7 @@ class ConfigurationRestoreWorkflow:
         for number in range(1, ROUNDS + 1):
             try:
                 restored = await restore_once(replace(request, round_number=number))
-            except Exception as error:  # noqa: BLE001 - becomes the result
+            except FailureError as error:  # becomes the result
                 restored = ConfigurationRestored(verified=False, failure=failure_of("restore", error).message)
             if restored.verified:
                 break

@@ -14,6 +14,7 @@ from policies.change_set import diff
 from policies.desired_state import DesiredState, ServiceInputs, Unit
 from policies.infrastructure.spec import EnvironmentSpec, FleetRules, Gate, WorkloadsReady
 from policies.placement import stack_of
+from policies.services.releases import workload_name
 from workflows.bodies import DeliveryBody
 from workflows.cells.plan import mixed
 from workflows.errors import AdxValidationError
@@ -138,7 +139,7 @@ class FleetActivities:
         waiting = [unit.inputs for unit in desired.units if isinstance(unit.inputs, ServiceInputs)]
         while waiting:
             inputs = waiting[0]
-            status = await self._runtime.cluster.rollout_status(inputs.namespace, inputs.service.name)
+            status = await self._runtime.cluster.rollout_status(inputs.namespace, workload_name(inputs))
             if status.is_ready:
                 waiting.pop(0)
             elif status.failure is not None or time.monotonic() >= deadline:

@@ -10,6 +10,7 @@ from policies.change_set import ChangeSet, diff
 from policies.desired_state import DesiredState
 from policies.infrastructure.roles import people
 from policies.infrastructure.spec import EnvironmentSpec
+from policies.services.releases import newest_workloads
 from workflows.bodies import DeliveryBody
 from workflows.cells.plan import check_placement, mixed
 from workflows.configuration.delivering import is_configured
@@ -47,6 +48,7 @@ from workflows.rollout.plan import (
     summary_of,
 )
 from workflows.runtime import Runtime
+from workflows.services.staging import releases_of
 from workflows.step_runner import Report, StepKey
 
 
@@ -116,6 +118,9 @@ class RolloutActivities:
             drift = await drift_before(previous, change_set, runtime.engine, runtime.cluster)
             commits = [target, base_commit] if base_commit else [target]
             migrations = await stages_of(runtime, previous, desired, commits)
+            services = changed_services(change_set)
+            applied = await self._state(submission.environment, core_state or None) or desired
+            releases = await releases_of(runtime, previous, applied, services)
             validated = Validated(
                 commit=target,
                 base_commit=base_commit,
@@ -124,7 +129,7 @@ class RolloutActivities:
                 delivery=await runtime.bodies.put(body, submission.environment),
                 changed_units=len(change_set.changes),
                 summary=with_unapplied(with_drift(summary_of(change_set), drift), previous, desired),
-                changed_services=changed_services(change_set),
+                changed_services=services,
                 approvers=list(people(rules.approval.approvers, rules.roles)) if rules.approval.required else None,
                 approval_timeout_hours=rules.approval.timeout_hours,
                 is_plan_bound=rules.review.bind_plan and submission.kind == "deliver",
@@ -135,6 +140,7 @@ class RolloutActivities:
                 has_calendar=bool(rules.freezes or rules.windows),
                 has_configuration=is_configured(runtime.environ),
                 migrations=migrations,
+                releases=releases,
             )
             await ending.record_change_set(runtime, request.rollout_id, validated)
             report(validated.summary)
@@ -172,10 +178,12 @@ class RolloutActivities:
 
         async def work(report: Report) -> TestsPassed:
             body = await self._runtime.bodies.get(request.delivery, DeliveryBody, request.environment)
+            state = await self._state(request.environment, request.desired_state or None)
+            workloads = newest_workloads(state) if state is not None else {}
             passed: list[str] = []
             for test in body.environment.post_deployment_tests:
                 report(f"{test.name} ({len(passed) + 1}/{len(body.environment.post_deployment_tests)})")
-                await post_deployment.run(self._runtime.cluster, test, body.environment, request.commit)
+                await post_deployment.run(self._runtime.cluster, test, body.environment, request.commit, workloads)
                 passed.append(test.name)
             report(f"{len(passed)} test(s) passed")
             return TestsPassed(passed)

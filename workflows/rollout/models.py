@@ -11,6 +11,7 @@ from typing import Literal
 
 from workflows.migrations.models import MigrationsToUndo, RolloutMigrations
 from workflows.models import StepProgress, Timeouts
+from workflows.services.models import ReleaseSet, ReleasesToReturn
 
 RolloutKind = Literal["deliver", "rollback", "heal"]
 Source = Literal["webhook", "poller", "cli", "drift"]
@@ -31,6 +32,10 @@ DELIVERY_STEPS = ("validate", "snapshot", "plan", "apply", "deploy", "test", "st
 REFUSALS = ("RolloutRefused", "PlanMoved", "DeclarationError", "CommitNotOnBranch", "HistoryRewritten", "NotNewer")
 TENANTS_STEP = "tenants"  # stands before "status" where tenants are delivered in waves
 CONFIGURATION_STEP = "configuration"  # stands after "deploy", and last in a restore, where values go into a store
+RELEASE_STEP = "release"  # stands after "deploy" and "configuration" where services change their release
+CLEANUP_STEP = "cleanup"  # stands after "test" where they do: takes the old releases away
+TRAFFIC_STEP = "traffic"  # stands first in a restore that gives requests back to old releases
+REBUILD_STEP = "rebuild"  # before it, where the old releases were taken away already
 RESTORE_STEPS = ("repair", "reapply", "redeploy", "verify")
 
 
@@ -150,11 +155,17 @@ class Validated:
     has_calendar: bool = False
     has_configuration: bool = False
     migrations: RolloutMigrations | None = None
+    releases: ReleaseSet | None = None
 
     @property
     def applied_state(self) -> str:
         """What is applied as one: everything, or everything but the tenants where they are delivered in waves."""
         return self.core_state or self.desired_state
+
+    @property
+    def first_state(self) -> str:
+        """What is applied first: with the old releases beside the new, where services change theirs."""
+        return self.releases.state if self.releases is not None else self.applied_state
 
 
 @dataclass(frozen=True)
@@ -179,7 +190,10 @@ class Bound:
 
 @dataclass(frozen=True)
 class TestRequest:
-    """Run the post-deployment tests that were declared at the commit; ``delivery`` is the digest of its body."""
+    """Run the post-deployment tests that were declared at the commit; ``delivery`` is the digest of its body.
+
+    ``desired_state`` (a digest) says what the workloads of services are called; empty: like their services.
+    """
 
     __test__ = False  # not a test class, whatever its name looks like to pytest
 
@@ -187,6 +201,7 @@ class TestRequest:
     rollout_id: str
     commit: str
     delivery: str
+    desired_state: str = ""
 
 
 @dataclass(frozen=True)
@@ -239,6 +254,7 @@ class RestoreInput:
     configured_state: str = ""
     requested_by: str = ""
     migrations: MigrationsToUndo | None = None
+    releases: ReleasesToReturn | None = None
 
 
 @dataclass(frozen=True)
@@ -276,7 +292,8 @@ class HoldAnswer:
 class RolloutStatus:
     """A rollout as a query shows it. ``outcome`` is empty while it runs.
 
-    ``held_until`` and ``held_why`` tell of a freeze or a closed window that holds its start.
+    ``held_until`` and ``held_why`` tell of a freeze or a closed window that holds its start; ``releasing`` are the
+    services that have begun to change their release, ``kept_until`` is how long the old ones are kept (ISO 8601).
     """
 
     rollout_id: str
@@ -299,6 +316,8 @@ class RolloutStatus:
     restore: RestoreInput | None = None
     held_until: str = ""
     held_why: str = ""
+    releasing: list[str] = field(default_factory=list)
+    kept_until: str = ""
 
     @classmethod
     def begun(cls, rollout_id: str, submission: Submission, steps: Sequence[str]) -> RolloutStatus:

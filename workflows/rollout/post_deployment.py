@@ -10,6 +10,7 @@ import signal
 import socket
 import tempfile
 import time
+from collections.abc import Mapping
 from urllib.parse import urlsplit
 
 import httpx
@@ -23,20 +24,31 @@ BODY_LIMIT_BYTES = 64 * 1024
 OUTPUT_SHOWN_BYTES = 2000
 
 
-async def run(cluster: Cluster, test: PostDeploymentTest, environment: EnvironmentSpec, commit: str) -> None:
-    """Return when ``test`` passed. Raises PostDeploymentTestFailed with what was found instead."""
+async def run(
+    cluster: Cluster,
+    test: PostDeploymentTest,
+    environment: EnvironmentSpec,
+    commit: str,
+    workloads: Mapping[str, str] | None = None,
+) -> None:
+    """Return when ``test`` passed. Raises PostDeploymentTestFailed with what was found instead.
+
+    ``workloads`` are the Deployments by service, where they are not called like it.
+    """
     if test.workload_ready is not None:
-        await _workload_ready(cluster, test.name, test.workload_ready, environment.namespace)
+        service = test.workload_ready.service
+        workload = (workloads or {}).get(service, service)
+        await _workload_ready(cluster, test.name, test.workload_ready, environment.namespace, workload)
     elif test.http_check is not None:
         await http_check(test.name, test.http_check)
     elif test.command is not None:
         await _command(test.name, test.command, environment.name, commit)
 
 
-async def _workload_ready(cluster: Cluster, name: str, check: WorkloadReady, namespace: str) -> None:
+async def _workload_ready(cluster: Cluster, name: str, check: WorkloadReady, namespace: str, workload: str) -> None:
     deadline = time.monotonic() + check.timeout_seconds
     while True:
-        status = await cluster.rollout_status(namespace, check.service)
+        status = await cluster.rollout_status(namespace, workload)
         if status.is_ready:
             return
         if status.failure is not None or time.monotonic() >= deadline:

@@ -22,7 +22,8 @@ from workflows.migrations.in_rollout import (
 )
 from workflows.migrations.models import MigrationsToUndo
 from workflows.models import StepProgress
-from workflows.rollout.models import CONFIGURATION_STEP, RESTORE_STEPS, RestoreInput, RestoreResult
+from workflows.rollout.models import CONFIGURATION_STEP, RestoreInput, RestoreResult
+from workflows.rollout.returning import ReturningReleases
 from workflows.services.activities import ServiceActivities
 from workflows.services.models import DeployRequest
 
@@ -41,12 +42,8 @@ class RestoreWorkflow:
     @workflow.init
     def __init__(self, request: RestoreInput) -> None:
         self._request = request
-        configuration = (CONFIGURATION_STEP,) if request.configured_state else ()
-        self._steps = [StepProgress(name) for name in (*RESTORE_STEPS, *configuration)]
         self._objects, self._kept = 0, ""
-        if request.migrations is not None:
-            names = [UNCONTRACT_STEP, *RESTORE_STEPS[:-1], UNMIGRATE_STEP, *RESTORE_STEPS[-1:], *configuration]
-            self._steps = [StepProgress(name) for name in names]
+        self._steps = [StepProgress(step.name) for step in self._round(1)]
 
     @workflow.run
     async def run(self, request: RestoreInput) -> RestoreResult:  # noqa: ARG002 - taken by __init__
@@ -121,6 +118,8 @@ class RestoreWorkflow:
         if request.configured_state:
             steps[CONFIGURATION_STEP] = configure
         found = [Step(name, run) for name, run in steps.items()]
+        if request.releases is not None:
+            found = ReturningReleases(request, request.releases, call, number).among(found)
         return found if request.migrations is None else self._with_databases(request.migrations, found, number)
 
     def _with_databases(self, asked: MigrationsToUndo, steps: list[Step], number: int) -> list[Step]:

@@ -29,9 +29,11 @@ from workflows.rollout.approval import Approval
 from workflows.rollout.databases import Databases
 from workflows.rollout.holding import Hold
 from workflows.rollout.models import (
+    CLEANUP_STEP,
     CONFIGURATION_STEP,
     DELIVERY_STEPS,
     REFUSALS,
+    RELEASE_STEP,
     TENANTS_STEP,
     BindRequest,
     Decision,
@@ -49,11 +51,12 @@ from workflows.rollout.models import (
     ValidateRequest,
 )
 from workflows.rollout.plan import waves_line
+from workflows.rollout.releases import Releases
 from workflows.rollout.restore import RestoreWorkflow
 from workflows.rollout.step_list import StepList
 from workflows.rollout.tenants import supersede_fleet, until_ended
 from workflows.services.activities import ServiceActivities
-from workflows.services.models import DeployRequest
+from workflows.services.models import DeployRequest, ReleaseDecision
 
 
 @workflow.defn
@@ -72,6 +75,7 @@ class RolloutWorkflow:
         self._delivered_state = ""
         self._tenants_partly = ""
         self._databases: Databases | None = None
+        self._releases: Releases | None = None
         self._is_in_waves = self._has_new_tenants = False
         self._superseded_by = ""
         self._configured_state = ""
@@ -133,6 +137,23 @@ class RolloutWorkflow:
         if not decision.reason.strip():
             raise ApplicationError("an override needs a reason", type="Refused")
 
+    @workflow.update
+    async def decide_release(self, decision: ReleaseDecision) -> Receipt:
+        """Promote or abort a release under way, or switch back to the old ones while they are kept."""
+        said = Decision(decision.by, self._status.rollout_id, f"{decision.service}: {decision.reason}".strip(": "))
+        record = DecisionRecord(self._status.environment, f"release.{decision.what}", said)
+        await self._call.read(RolloutActivities.record_decision, record)
+        self._check_release_decision(decision)  # it may have ended while the word was being recorded
+        await self._with_releases().decide(decision)
+        about = f" {decision.service}" if decision.service else ""
+        return Receipt(self._status.environment, self._status.commit, f"{decision.what}{about}: done")
+
+    @decide_release.validator
+    def _check_release_decision(self, decision: ReleaseDecision) -> None:
+        if self._releases is None:
+            raise ApplicationError("no service changes its release in this rollout", type="Refused")
+        self._releases.check(decision)
+
     @workflow.signal
     async def supersede(self) -> None:
         """A newer commit waits: give way if nothing has been applied yet, else once what is under way has ended."""
@@ -164,14 +185,19 @@ class RolloutWorkflow:
 
         Databases come before the services that need a version; what only the old
         services needed goes when the new ones are proven. Values come once the
-        workloads run that read them, before the tests, which judge both. What the
-        last step records includes what became of the tenants.
+        workloads run that read them, before the tests, which judge both; requests
+        reach new releases in between. Old releases are taken away before databases
+        lose what only they used. What the last step records includes what became
+        of the tenants.
         """
         migrations = validated.migrations
         if migrations is not None:
             self._databases = Databases(migrations, validated.delivery, self._request.timeouts)
             if migrations.before is not None:
                 self._steps.insert_after("plan", Step(MIGRATE_STEP, self._migrate))
+        if validated.releases is not None:
+            self._releases = Releases(validated.releases, self._request.timeouts, self._status)
+            self._steps.insert_after("deploy", Step(RELEASE_STEP, self._release))
         if validated.has_configuration:
             self._steps.insert_after("deploy", Step(CONFIGURATION_STEP, self._deliver_configuration))
         if validated.core_state:
@@ -179,6 +205,8 @@ class RolloutWorkflow:
             self._steps.replace(Step("status", self._record_delivered, is_past_return=True))
         if migrations is not None and migrations.after is not None:
             self._steps.insert_after("test", Step(CONTRACT_STEP, self._contract))
+        if validated.releases is not None:
+            self._steps.insert_after("test", Step(CLEANUP_STEP, self._clean_up))
 
     async def _bind(self, validated: Validated) -> str:
         request = BindRequest(
@@ -208,7 +236,7 @@ class RolloutWorkflow:
     async def _plan(self) -> str:
         if self._is_core_untouched:
             return await self._agreed(f"{waves_line(self._known())}, nothing else")
-        request = PlanRequest(self._taken().lease, self._known().applied_state)
+        request = PlanRequest(self._taken().lease, self._known().first_state)
         plan = await self._call.apply(InfrastructureActivities.plan, request)
         line = (
             f"{plan.creates} to create, {plan.updates} to update, {plan.replaces} to replace, {plan.deletes} to delete"
@@ -230,7 +258,7 @@ class RolloutWorkflow:
     async def _apply(self) -> str:
         if self._is_core_untouched:
             return "nothing to apply before the waves"
-        request = ApplyRequest(self._taken().lease, self._known().applied_state)
+        request = ApplyRequest(self._taken().lease, self._known().first_state)
         done = await self._call.apply(InfrastructureActivities.apply, request)
         repaired = f"; {done.repaired_operations} pending operation(s) repaired" if done.repaired_operations else ""
         line = f"{done.creates} created, {done.updates} updated, {done.replaces} replaced, {done.deletes} deleted"
@@ -253,11 +281,25 @@ class RolloutWorkflow:
         request = DeployRequest(
             self._status.environment,
             self._status.rollout_id,
-            validated.applied_state,
+            validated.first_state,
             tuple(validated.changed_services),
         )
         ready = await self._call.apply(ServiceActivities.deploy, request)
         return f"{len(ready.services)} workload(s) ready"
+
+    async def _release(self) -> str:
+        return await self._with_releases().deliver(self._taken().lease)
+
+    async def _clean_up(self) -> str:
+        """Take the old releases away, once nobody can switch back to them any more."""
+        kept = await self._with_releases().keep_blue(lambda: bool(self._superseded_by))
+        request = ApplyRequest(self._taken().lease, self._known().applied_state)
+        done = await self._call.apply(InfrastructureActivities.apply, request)
+        return f"old releases {kept}; {done.deletes} object(s) deleted"
+
+    def _with_releases(self) -> Releases:
+        assert self._releases is not None  # noqa: S101 - made with the steps that ask
+        return self._releases
 
     async def _deliver_configuration(self) -> str:
         validated = self._known()
@@ -275,7 +317,13 @@ class RolloutWorkflow:
 
     async def _test(self) -> str:
         validated = self._known()
-        request = TestRequest(self._status.environment, self._status.rollout_id, validated.commit, validated.delivery)
+        request = TestRequest(
+            self._status.environment,
+            self._status.rollout_id,
+            validated.commit,
+            validated.delivery,
+            validated.first_state,
+        )
         passed = await self._call.apply(RolloutActivities.run_tests, request)
         return f"{len(passed.names)} test(s) passed"
 
@@ -349,6 +397,7 @@ class RolloutWorkflow:
             configured_state=self._configured_state,
             requested_by=self._status.requested_by,
             migrations=self._to_undo(),
+            releases=self._releases.to_return() if self._releases is not None else None,
         )
 
     def _to_undo(self) -> MigrationsToUndo | None:

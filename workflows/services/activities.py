@@ -9,6 +9,7 @@ from collections.abc import Coroutine, Sequence
 from temporalio import activity
 
 from policies.desired_state import DesiredState, ServiceInputs, digest_of
+from policies.services.releases import workload_name
 from workflows.errors import WorkloadFailed
 from workflows.runtime import Runtime
 from workflows.services.models import Deployed, DeployRequest
@@ -43,7 +44,8 @@ class ServiceActivities:
         return await self._runtime.steps.run(key, Deployed, work)
 
     async def _wait(self, inputs: ServiceInputs, board: _Board) -> None:
-        name, deadline = inputs.service.name, time.monotonic() + inputs.ready_timeout_seconds
+        # Of two releases the new one alone: the old one may be what it is to mend.
+        name, deadline = workload_name(inputs), time.monotonic() + inputs.ready_timeout_seconds
         while True:
             status = await self._runtime.cluster.rollout_status(inputs.namespace, name)
             board.say(name, f"{status.available}/{status.desired} ready")

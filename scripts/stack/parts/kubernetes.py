@@ -14,6 +14,7 @@ from scripts.stack.certificates import ensure_certificates
 from scripts.stack.files import write_private
 from scripts.stack.home import Home
 from scripts.stack.part import Command, Context, Part
+from scripts.stack.parts.kinds import make_kinds
 from scripts.stack.parts.nodes import make_nodes
 from scripts.stack.probes import HttpProbe
 from scripts.stack.record import Record
@@ -170,6 +171,11 @@ def _make_nodes(context: Context) -> None:
     make_nodes(_api_url(context), context.home.secret(_TOKEN), context.home.certificates / "ca.crt")
 
 
+def _make_kinds(context: Context) -> None:
+    authority = context.home.certificates / "ca.crt"
+    make_kinds(_api_url(context), context.home.secret(_TOKEN), authority, context.tool("gateway-api"))
+
+
 def _api_url(context: Context) -> str:
     return f"https://127.0.0.1:{context.port('kube-apiserver', 'https')}"
 
@@ -194,8 +200,9 @@ PARTS = (
         probe=lambda context: _https_probe(context, "kube-apiserver", "/readyz"),
         ports=("https",),
         needs=("etcd",),
-        tools=("kubernetes",),
+        tools=("kubernetes", "gateway-api"),
         prepare=_prepare_api_server,
+        finish=_make_kinds,
         address=_api_url,
     ),
     Part(

@@ -66,6 +66,10 @@ class Cluster:
         except ObjectNotFound:
             return None
 
+    async def pods(self, namespace: str) -> list[Json]:
+        """All pods of ``namespace``, as the API server has them; none where there is no such namespace."""
+        return await self._connection.list(f"/api/v1/namespaces/{quote(namespace, safe='')}/pods", "")
+
     def writer(self, manager: str) -> Writer:
         """Who changes single objects as the field manager ``manager``."""
         return Writer(self._connection, manager)
@@ -108,7 +112,12 @@ class Cluster:
     async def _list(self, kind: Kind, selector: str) -> list[Json]:
         # Items of a list do not say what they are.
         named = {"apiVersion": kind.api_version, "kind": kind.kind}
-        return [{**item, **named} for item in await self._connection.list(kind.path, selector)]
+        try:
+            return [{**item, **named} for item in await self._connection.list(kind.path, selector)]
+        except ObjectNotFound:
+            if not kind.is_custom:
+                raise
+            return []
 
     async def _newest_pods(self, namespace: str, deployment: Json) -> list[Json]:
         selector, namespace = selector_text(deployment["spec"]["selector"]), quote(namespace, safe="")

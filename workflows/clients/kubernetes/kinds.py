@@ -10,11 +10,15 @@ import msgspec
 
 
 class Kind(msgspec.Struct, frozen=True):
-    """One kind that ADX makes, and where the API server keeps all objects of it."""
+    """One kind that ADX makes, and where the API server keeps all objects of it.
+
+    ``is_custom``: not every cluster knows it, and one that does not has no object of it.
+    """
 
     kind: str
     api_version: str
     path: str
+    is_custom: bool = False
 
 
 KINDS = (
@@ -28,6 +32,7 @@ KINDS = (
     Kind("ResourceQuota", "v1", "/api/v1/resourcequotas"),
     Kind("LimitRange", "v1", "/api/v1/limitranges"),
     Kind("NetworkPolicy", "networking.k8s.io/v1", "/apis/networking.k8s.io/v1/networkpolicies"),
+    Kind("HTTPRoute", "gateway.networking.k8s.io/v1", "/apis/gateway.networking.k8s.io/v1/httproutes", is_custom=True),
 )
 
 

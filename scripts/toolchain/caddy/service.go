@@ -1,0 +1,233 @@
+package main
+
+import (
+	"net/http"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+const suspectFor = time.Second // how long an instance that refused a connection is passed over
+
+// service is what the gateway knows of one service. Requests only read it;
+// splits and instances are swapped in one step.
+type service struct {
+	name      string
+	split     atomic.Pointer[split]
+	instances atomic.Pointer[instances]
+	suspects  sync.Map      // address -> time.Time until when
+	inFlight  sync.Map      // place -> *atomic.Int64
+	mirroring atomic.Int64  // copies under way
+	ready     chan struct{} // closed once the instances are known
+	isReady   sync.Once
+	stop      func()
+}
+
+func newService(name string) *service {
+	return &service{name: name, ready: make(chan struct{}), stop: func() {}}
+}
+
+func (s *service) setInstances(found *instances) {
+	s.instances.Store(found)
+	s.isReady.Do(func() { close(s.ready) })
+}
+
+// has says whether a release can take a request.
+func (s *service) has(release string) bool { return s.instances.Load().of(release) != nil }
+
+// place is an instance, whatever its weight.
+type place struct{ release, address string }
+
+// flying counts the requests that an instance is answering.
+func (s *service) flying(one instance) *atomic.Int64 {
+	key := place{one.Release, one.Address}
+	found, ok := s.inFlight.Load(key)
+	if !ok {
+		found, _ = s.inFlight.LoadOrStore(key, new(atomic.Int64))
+	}
+	return found.(*atomic.Int64)
+}
+
+// busy gives the instances that are answering requests, and how many, also when they have left the registry.
+func (s *service) busy() map[place]int64 {
+	found := make(map[place]int64)
+	s.inFlight.Range(func(key, count any) bool {
+		if now := count.(*atomic.Int64).Load(); now > 0 {
+			found[key.(place)] = now
+		}
+		return true
+	})
+	return found
+}
+
+// tidy drops the counters and suspicions of instances that are gone.
+func (s *service) tidy() {
+	present := make(map[string]bool)
+	if known := s.instances.Load(); known != nil {
+		for _, one := range known.list {
+			present[one.Address] = true
+		}
+	}
+	s.inFlight.Range(func(key, count any) bool {
+		if !present[key.(place).address] && count.(*atomic.Int64).Load() == 0 {
+			s.inFlight.Delete(key)
+		}
+		return true
+	})
+	s.suspects.Range(func(address, _ any) bool {
+		if !present[address.(string)] {
+			s.suspects.Delete(address)
+		}
+		return true
+	})
+}
+
+func (s *service) isSuspect(address string) bool {
+	until, ok := s.suspects.Load(address)
+	if ok && time.Now().After(until.(time.Time)) {
+		s.suspects.Delete(address)
+		return false
+	}
+	return ok
+}
+
+// decision is where one request goes. A request is one goroutine: nothing here is shared.
+type decision struct {
+	service   *service
+	split     *split
+	release   string // chosen; empty without a split: then any instance will do
+	isTester  bool
+	instance  instance // the one tried last
+	isCounted bool
+	tried     []string // addresses that refused a connection
+	retries   int
+}
+
+// decide chooses the release for a request; nil when no release that may serve has a healthy instance.
+func (s *service) decide(r *http.Request) *decision {
+	made := &decision{service: s, split: s.split.Load()}
+	if made.split == nil {
+		if !s.has("") {
+			return nil
+		}
+		return made
+	}
+	if t := made.split.Testers; t != nil && r.Header.Get(t.Header) == t.Value && s.has(t.Release) {
+		made.release, made.isTester = t.Release, true
+		return made
+	}
+	if made.release = made.byStickiness(r); made.release == "" {
+		made.release = made.split.picker.next()
+	}
+	if !s.has(made.release) {
+		made.release = made.another([]string{made.release})
+	}
+	if made.release == "" {
+		return nil
+	}
+	return made
+}
+
+// byStickiness is the release that the client was at; empty when it may not stay there, or is new.
+func (d *decision) byStickiness(r *http.Request) string {
+	rule := d.split.Sticky
+	if rule == nil {
+		return ""
+	}
+	if rule.Cookie != "" {
+		cookie, err := r.Cookie(rule.Cookie)
+		if err != nil || d.split.Releases[cookie.Value] == 0 || !d.service.has(cookie.Value) {
+			return ""
+		}
+		return cookie.Value
+	}
+	value := r.Header.Get(rule.Header)
+	if value == "" {
+		return ""
+	}
+	var without []string
+	for {
+		chosen := d.split.picker.byHash(value, without)
+		if chosen == "" || d.service.has(chosen) {
+			return chosen
+		}
+		without = append(without, chosen)
+	}
+}
+
+// another is the heaviest release with a weight and an instance that is not in without; empty when there is none.
+func (d *decision) another(without []string) string {
+	for _, name := range d.split.others(without) {
+		if d.service.has(name) {
+			return name
+		}
+	}
+	return ""
+}
+
+// next is the instance to try now. When it is asked again, the last one refused
+// the connection: then another of the same release, else of another release, and
+// when all have refused, all of them once more.
+func (d *decision) next() (instance, bool) {
+	d.refused()
+	found, ok := d.fromRelease(d.release)
+	if !ok && d.split != nil {
+		without := []string{d.release}
+		for name := d.another(without); name != "" && !ok; name = d.another(without) {
+			found, ok = d.fromRelease(name)
+			without = append(without, name)
+		}
+	}
+	if !ok && len(d.tried) > 0 {
+		d.tried = d.tried[:0]
+		found, ok = d.fromRelease(d.release)
+	}
+	if !ok {
+		return instance{}, false
+	}
+	d.instance, d.isCounted = found, true
+	d.service.flying(found).Add(1)
+	return found, true
+}
+
+func (d *decision) fromRelease(release string) (instance, bool) {
+	members := d.service.instances.Load().of(release)
+	if members == nil {
+		return instance{}, false
+	}
+	hasRefused := func(one instance) bool { return slices.Contains(d.tried, one.Address) }
+	found, ok := members.next(func(one instance) bool { return hasRefused(one) || d.service.isSuspect(one.Address) })
+	if ok {
+		return found, true
+	}
+	return members.next(hasRefused)
+}
+
+// refused takes note that the instance tried last could not be connected to.
+func (d *decision) refused() {
+	if !d.isCounted {
+		return
+	}
+	d.land()
+	d.retries++
+	d.tried = append(d.tried, d.instance.Address)
+	d.service.suspects.Store(d.instance.Address, time.Now().Add(suspectFor))
+	retriesTotal.WithLabelValues(d.service.name, label(d.instance.Release)).Inc()
+}
+
+// land ends what next began: the instance is not busy with this request any more.
+func (d *decision) land() {
+	if d.isCounted {
+		d.isCounted = false
+		d.service.flying(d.instance).Add(-1)
+	}
+}
+
+// served is the release that the request ended at.
+func (d *decision) served() string {
+	if d.instance.Address == "" {
+		return d.release
+	}
+	return d.instance.Release
+}

@@ -1,0 +1,53 @@
+"""Copies of requests: complete, marked, bounded, and never felt by the real request."""
+
+from __future__ import annotations
+
+import httpx
+
+from tests.services.gateway.harness import HTTP, Service
+from tests.support.shop_server import Behaviour
+from tests.support.waiting import wait_until
+
+BLUE, GREEN = "aaaaaaaa", "bbbbbbbb"
+
+
+def test_a_share_of_the_requests_is_copied_with_bodies(shop: Service) -> None:
+    """Only blue answers; green sees the share, marked, with the same bodies; a client cannot mark a request itself."""
+    blue, green = shop.add(BLUE), shop.add(GREEN)
+    shop.put({BLUE: 100, GREEN: 0}, mirror={"release": GREEN, "percent": 25})
+    with httpx.Client(verify=False) as client:
+        for _ in range(100):
+            answer = client.post(f"{shop.at}/", content=b"x" * 1000, headers={"X-Adx-Mirror": "1"})
+            assert answer.headers["X-Release"] == BLUE
+    copied = wait_until(green.stats, lambda stats: stats["requests"] == 25)
+    assert copied["mirrored"] == 25
+    assert copied["bodies"] == 25_000
+    assert blue.stats()["mirrored"] == 0
+    wait_until(lambda: shop.metric("adx_gateway_mirrored_requests_total", release=GREEN, code="200"), lambda n: n == 25)
+    assert shop.metric("adx_gateway_requests_total", release=GREEN) == 0, "copies do not count as requests"
+
+
+def test_long_bodies_are_not_copied(shop: Service) -> None:
+    """Whether their length is told or not; the real request gets all of it."""
+    blue, green = shop.add(BLUE), shop.add(GREEN)
+    shop.put({BLUE: 100, GREEN: 0}, mirror={"release": GREEN, "percent": 100})
+    long = b"x" * (64 * 1024 + 1)
+    assert HTTP.post(f"{shop.at}/", content=long).is_success
+    assert HTTP.post(f"{shop.at}/", content=iter([long])).is_success
+    assert HTTP.post(f"{shop.at}/", content=iter([b"short"])).is_success
+    assert blue.stats()["bodies"] == 2 * len(long) + 5
+    wait_until(green.stats, lambda stats: stats["bodies"] == 5)
+    assert green.stats()["requests"] == 1
+    assert shop.metric("adx_gateway_mirrored_requests_total", code="dropped") == 1
+
+
+def test_a_release_that_hangs_or_fails_on_copies_disturbs_nobody(shop: Service) -> None:
+    """More copies than may be under way are dropped, so nobody waited for one; every real request is answered."""
+    shop.add(BLUE)
+    green = shop.add(GREEN, Behaviour(delay_milliseconds=600_000))
+    shop.put({BLUE: 100, GREEN: 0}, mirror={"release": GREEN, "percent": 100})
+    with httpx.Client(verify=False) as client:
+        for _ in range(150):
+            assert client.get(f"{shop.at}/").headers["X-Release"] == BLUE
+    assert shop.metric("adx_gateway_mirrored_requests_total", release=GREEN, code="dropped") >= 150 - 64
+    green.kill()

@@ -1,0 +1,86 @@
+"""What stays when the gateway or the registry is killed."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from tests.services.gateway.harness import HTTP, own_consul, own_gateway, service
+from tests.support.load import Load
+from tests.support.waiting import wait_until
+
+BLUE, GREEN = "aaaaaaaa", "bbbbbbbb"
+
+
+async def test_gateway_and_registry_may_both_be_killed(tmp_path: Path) -> None:
+    """A killed gateway comes back with the last split; traffic goes on without the registry, and after it is back."""
+    with own_consul(tmp_path) as registry:
+        consul_url = f"http://{urlsplit(registry.url).netloc}"
+        with own_gateway(tmp_path, consul_url) as (gateway, url, admin), service(url, admin, consul_url) as shop:
+            blue, green = await asyncio.to_thread(shop.add, BLUE), await asyncio.to_thread(shop.add, GREEN)
+            tag = (await asyncio.to_thread(shop.put, {BLUE: 80, GREEN: 20})).headers["ETag"]
+            remembered = tmp_path / "state" / "instances.json"
+            wait_until(
+                lambda: remembered.read_text() if remembered.exists() else "",
+                lambda text: blue.address in text and green.address in text,
+            )
+
+            gateway.kill()
+            await asyncio.to_thread(gateway.start)
+            present = await asyncio.to_thread(HTTP.get, f"{admin}/adx/splits/{shop.name}")
+            assert present.headers["ETag"] == tag
+            assert (await Load(f"{shop.at}/").run(100)).by_release == {BLUE: 80, GREEN: 20}
+
+            await asyncio.to_thread(_load_the_same_configuration, admin)
+            assert (await Load(f"{shop.at}/").run(100)).by_release == {BLUE: 80, GREEN: 20}
+
+            load = Load(f"{shop.at}/", connections=4)
+            load.start()
+            registry.kill()
+            await load.sent(300)
+            assert (await load.stop()).failed == 0
+
+            gateway.kill()
+            await asyncio.to_thread(gateway.start)
+            assert (await Load(f"{shop.at}/").run(100)).by_release == {BLUE: 80, GREEN: 20}, "from what it wrote down"
+
+            load.start()
+            await asyncio.to_thread(registry.start)  # a dev agent forgets everything: nobody is registered
+            both = {blue.address, green.address}
+            wait_until(lambda: _unconfirmed(admin, shop.name), lambda addresses: addresses == both)
+            await load.sent(300)
+            for instance in (blue, green):
+                await asyncio.to_thread(shop.register, instance)
+            wait_until(lambda: _unconfirmed(admin, shop.name), lambda addresses: addresses == set())
+            await asyncio.to_thread(shop.deregister, green)
+            await asyncio.to_thread(shop.wait_until_forgotten, green)
+            assert (await load.stop()).failed == 0
+            assert (await Load(f"{shop.at}/").run(100)).by_release == {BLUE: 100}
+
+
+def test_damaged_state_is_not_passed_over(tmp_path: Path) -> None:
+    """The gateway does not start, and says which file it is: without its splits it would send requests anywhere."""
+    with own_gateway(tmp_path, "http://127.0.0.1:1") as (gateway, _, admin):
+        body = {"releases": {BLUE: 100}}
+        assert HTTP.put(f"{admin}/adx/splits/shop", json=body).is_success
+        gateway.kill()
+        state = tmp_path / "state" / "splits.json"
+        assert state.read_text().count(BLUE) == 1
+        assert list(state.parent.glob("*.tmp")) == []
+        state.write_text(state.read_text()[:-10])
+        assert gateway.process is not None
+        log = gateway.log_file.stat().st_size
+        ended = gateway.ends()
+        assert ended != 0
+        assert f"{state} is damaged" in gateway.log_file.read_text()[log:]
+
+
+def _load_the_same_configuration(admin: str) -> None:
+    present = HTTP.get(f"{admin}/config/").json()
+    HTTP.post(f"{admin}/load", json=present, headers={"Cache-Control": "must-revalidate"}).raise_for_status()
+
+
+def _unconfirmed(admin: str, name: str) -> set[str]:
+    """The instances that are kept though the registry, which is back, does not list them."""
+    return set(HTTP.get(f"{admin}/adx/services/{name}").json()["unconfirmed"])
