@@ -18,6 +18,7 @@ FindBy = Literal["host", "path", "header"]
 # Shorter than the five seconds after which common servers close an idle connection:
 # a request that meets such a close on its way is lost.
 _UPSTREAM_IDLE_SECONDS = 4
+_HEADERS_WITHIN_SECONDS = 30
 _DIAL_TIMEOUT_SECONDS = 1
 _TRY_SECONDS = 5
 _TRY_AGAIN_AFTER_MILLISECONDS = 10
@@ -55,7 +56,11 @@ def caddy_config(settings: GatewayConfig) -> dict[str, Any]:
         "state_folder": settings.state_folder,
         "mirror_at_once": settings.mirror_at_once,
     }
-    server: dict[str, Any] = {"listen": [settings.listen], "routes": _routes(settings)}
+    server: dict[str, Any] = {
+        "listen": [settings.listen],
+        "read_header_timeout": f"{_HEADERS_WITHIN_SECONDS}s",
+        "routes": _routes(settings),
+    }
     if not settings.with_automatic_https:
         server |= {"protocols": ["h1"], "automatic_https": {"disable": True}}
     return {

@@ -46,6 +46,7 @@ def configuration(*, listen: str, admin_listen: str, consul_url: str, state_fold
     server = {
         "listen": [listen],
         "protocols": ["h1"],
+        "read_header_timeout": "30s",
         "routes": [route],
         "automatic_https": {"disable": True},
     }

@@ -134,7 +134,7 @@ func (g *gateway) answered() { g.lastAnswer.Store(time.Now().UnixMilli()) }
 func (g *gateway) find(ctx context.Context, name string) *service {
 	found, ok := g.services.Load(name)
 	if !ok {
-		if !serviceName.MatchString(name) || name == registryItself {
+		if name == "" || !serviceName.MatchString(name) || name == registryItself {
 			return nil
 		}
 		g.await(ctx, g.catalogKnown)

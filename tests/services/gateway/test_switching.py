@@ -78,7 +78,7 @@ async def test_instance_that_is_gone_but_still_registered_costs_no_request(shop:
 
 
 async def test_instance_that_breaks_off_is_seen_not_hidden(shop: Service) -> None:
-    """What was sent is not sent again, though another instance is there: nobody knows how far the first one got."""
+    """A request on a new connection is not sent again, though another instance is there: it may have been done."""
     breaking = await asyncio.to_thread(shop.add, GREEN)
     await asyncio.to_thread(shop.put, {BLUE: 0, GREEN: 100})
     load = Load(f"{shop.at}/delay/60000", connections=1)

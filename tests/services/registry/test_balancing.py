@@ -56,7 +56,8 @@ def test_large_weights_are_rounded_but_nobody_is_left_out() -> None:
 
 def test_the_least_loaded_for_its_weight_is_picked() -> None:
     loads: Loads = {"0": 3, "1": 2, "2": 1}
-    balancer = Balancer(instances(4, 1, 1), loads, start=1)
+    balancer = Balancer(instances(4, 1, 1), loads, start=2)
+    assert ids(round_of(instances(4, 1, 1))) == "0 0 1 2 0 0"
     assert balancer.least_loaded().id == "0"  # 3 for a weight of 4
     loads["0"] = 8
     assert balancer.least_loaded().id == "2"

@@ -51,8 +51,9 @@ async def test_a_killed_consul_is_survived_until_the_bound_and_found_again(agent
 async def test_a_silent_consul_counts_as_away_after_the_bound(agent: Agent) -> None:
     """Its connections stay open, and no query ever fails."""
     registry = ConsulRegistry(Consul(agent.url))
+    asked = msgspec.structs.replace(CART, health_check=TtlCheck(ttl_seconds=300))  # nobody sends heartbeats here
     async with Discovery(registry, Times(stale=2)) as discovery:
-        await registry.register(CART)
+        await registry.register(asked)
         picker = await discovery.picker("cart")
         await until_ports(picker, 20_001)
         agent.send(signal.SIGSTOP)
@@ -61,7 +62,7 @@ async def test_a_silent_consul_counts_as_away_after_the_bound(agent: Agent) -> N
             assert "has not answered for" in str(await until_none(discovery, "cart"))
         finally:
             agent.send(signal.SIGCONT)
-        await registry.register(CART)
+        await registry.register(asked)
         await until_ports(picker, 20_001)
     await registry.close()
 

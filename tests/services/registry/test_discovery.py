@@ -27,7 +27,7 @@ class Told:
     def __init__(self) -> None:
         self.answers: asyncio.Queue[Instances | AdxConnectionError] = asyncio.Queue()
         self.watched: list[str] = []
-        self.open = 0
+        self.open, self.every_seconds = 0, 0.0
 
     async def say(self, *answers: Instances | AdxConnectionError) -> None:
         """Return once the watcher has heard all of ``answers``."""
@@ -37,6 +37,7 @@ class Told:
 
     async def watch(self, name: str, *, every_seconds: float) -> AsyncGenerator[Instances, None]:
         self.watched.append(name)
+        self.every_seconds = every_seconds
         self.open += 1
         try:
             while True:
@@ -110,6 +111,14 @@ async def test_all_who_ask_share_one_watcher(discovery: Discovery, told: Told) -
     told.answers.put_nowait((instance(1),))
     await asyncio.gather(*(discovery.discover_service("cart", tenant=f"t{number % 3}") for number in range(30)))
     assert told.watched == ["cart"]
+    assert told.every_seconds == 60
+
+
+async def test_a_registry_has_to_be_heard_well_before_it_counts_as_away(told: Told) -> None:
+    async with Discovery(told, Times(stale=20)) as discovery:
+        told.answers.put_nowait((instance(1),))
+        await discovery.discover_service("cart")
+    assert told.every_seconds == 5
 
 
 async def test_a_change_reaches_pickers_made_before(discovery: Discovery, told: Told) -> None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import ipaddress
 import socket
+import uuid
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -40,11 +42,13 @@ SOON: dict[str, Any] = {"interval_seconds": 1.0, "timeout_seconds": 1.0}
 
 @pytest.fixture
 def made(name: str) -> Made:
-    """A registration at a port of this machine; nobody need listen there."""
+    """A registration: where a check asks, at a port of this machine; else at an address that no other test has."""
+    own = str(ipaddress.IPv4Address("127.1.0.0") + uuid.uuid4().int % 2**23)
 
     def make(port: int, check: HealthCheck | None = None, **more: Any) -> ServiceRegistration:
         check = check or TtlCheck(ttl_seconds=60)
-        given = {"version": "1.4.2", "endpoints": (Endpoint("http", "127.0.0.1", port),), "health_check": check}
+        address = own if isinstance(check, TtlCheck) else "127.0.0.1"
+        given = {"version": "1.4.2", "endpoints": (Endpoint("http", address, port),), "health_check": check}
         return ServiceRegistration(name=name, **(given | more))
 
     return make
@@ -76,7 +80,7 @@ async def test_what_was_registered_is_found(registry: ConsulRegistry, discovery:
     async with registered(registry, asked):
         found = await discovery.discover_service(asked.name, release="9f2c01ab", tenant="acme")
 
-    assert (found.id, found.address, found.port, found.weight) == (asked.id, "127.0.0.1", 20_001, 3)
+    assert (found.id, found.address, found.port, found.weight) == (asked.id, asked.endpoints[0].address, 20_001, 3)
     assert (found.version, found.release, found.commit, found.tenants) == ("1.4.2", "9f2c01ab", "a" * 40, ("acme",))
     assert (found.workflows, found.config, found.endpoints) == (asked.workflows, asked.config, asked.endpoints)
 
@@ -119,17 +123,24 @@ async def test_tcp_and_grpc_checks_pass_only_where_somebody_is_well(
 async def test_heartbeats_keep_an_instance_and_their_end_loses_it(
     registry: ConsulRegistry, discovery: Discovery, made: Made
 ) -> None:
-    picker = await discovery.picker(made(1).name)
+    picker, second = await discovery.picker(made(1).name), made(20_002, TtlCheck(ttl_seconds=1))
     async with registered(registry, made(20_001, TtlCheck(ttl_seconds=1))):
-        await registry.register(made(20_002, TtlCheck(ttl_seconds=1)))
-        await until_ports(picker, 20_001, 20_002)
+        await registry.register(second)
+
+        async def renewed() -> int:
+            await registry.renew(second)
+            return len(picker.instances())
+
+        await until(renewed, lambda now: now == 2)
         await until_ports(picker, 20_001)  # whoever says nothing lapses; the other one has outlived it
         assert (await discovery.discover_service(made(1).name)).port == 20_001
-    await registry.deregister(made(20_002))
+    await registry.deregister(second)
 
 
-async def test_one_port_is_one_instance_but_the_dead_make_room(registry: ConsulRegistry, made: Made) -> None:
-    first = made(20_001, TtlCheck(ttl_seconds=1), instance_id=f"{made(1).name}-first")
+async def test_one_port_is_one_instance_but_the_dead_make_room(
+    registry: ConsulRegistry, consul_server: ConsulServer, made: Made
+) -> None:
+    first = made(20_001, TtlCheck(ttl_seconds=3), instance_id=f"{made(1).name}-first")
     second = made(20_001, instance_id=f"{made(1).name}-second")
     await registry.register(first)
     with pytest.raises(RegistrationRefused, match=f"{first.id} of {first.name} is there"):
@@ -143,14 +154,19 @@ async def test_one_port_is_one_instance_but_the_dead_make_room(registry: ConsulR
         return True
 
     await until(try_again, bool)  # the TTL of the first lapses
+    client = Consul(consul_server.url)
+    assert list(await client.services(f'Service == "{first.name}"')) == [second.id]
+    await client.close()
     await registry.deregister(second)
 
 
 async def test_another_kind_of_check_replaces_the_one_before(
     registry: ConsulRegistry, consul_server: ConsulServer, made: Made, web: Web
 ) -> None:
-    await registry.register(made(web.port, TtlCheck()))
-    await registry.register(made(web.port, TcpCheck(**SOON)))
+    """Else the old one fails once nobody sends heartbeats any more."""
+    tcp = made(web.port, TcpCheck(**SOON))
+    await registry.register(made(web.port, TtlCheck(), endpoints=tcp.endpoints))
+    await registry.register(tcp)
     async with httpx.AsyncClient(base_url=consul_server.url, trust_env=False) as client:
 
         async def types() -> list[str]:
@@ -158,7 +174,7 @@ async def test_another_kind_of_check_replaces_the_one_before(
             return [check["Type"] for check in checks]
 
         await until(types, lambda now: now == ["tcp"])
-    await registry.deregister(made(web.port))
+    await registry.deregister(tcp)
 
 
 async def test_cancelling_a_wait_ends_its_connection(consul_server: ConsulServer, name: str) -> None:
@@ -189,15 +205,21 @@ async def test_a_connection_without_an_answer_ends(name: str, monkeypatch: pytes
 
 def test_checks_are_written_as_consul_reads_them(made: Made) -> None:
     """Consul manual, "Define health checks". Taking out what stays critical takes it a minute."""
-    asked = {"Name": f"{made(1).name} is well", "CheckID": f"service:{made(1).id}"}
+
+    def asked(kind: str) -> dict[str, str]:
+        return {
+            "Name": f"{made(1).name} is well",
+            "CheckID": f"service:{made(1, TtlCheck() if kind == 'ttl' else TcpCheck()).id}:{kind}",
+        }
+
     pace = {"interval": "10000ms", "timeout": "2000ms", "DeregisterCriticalServiceAfter": "600000ms"}
     http = {"http": "https://127.0.0.1:1/healthz", "DisableRedirects": True}
-    assert arguments_of(made(1, HttpCheck(use_tls=True)))["check"] == asked | pace | http
+    assert arguments_of(made(1, HttpCheck(use_tls=True)))["check"] == asked("http") | pace | http
     grpc_check = {"grpc": "127.0.0.1:1/cart", "grpc_use_tls": False}
-    assert arguments_of(made(1, GrpcCheck(service="cart")))["check"] == asked | pace | grpc_check
-    assert arguments_of(made(1, TcpCheck()))["check"] == asked | pace | {"tcp": "127.0.0.1:1"}
+    assert arguments_of(made(1, GrpcCheck(service="cart")))["check"] == asked("grpc") | pace | grpc_check
+    assert arguments_of(made(1, TcpCheck()))["check"] == asked("tcp") | pace | {"tcp": "127.0.0.1:1"}
     ttl = {"ttl": "15000ms", "DeregisterCriticalServiceAfter": "600000ms"}
-    assert arguments_of(made(1, TtlCheck()))["check"] == asked | ttl
+    assert arguments_of(made(1, TtlCheck()))["check"] == asked("ttl") | ttl
     ipv6 = made(1, TcpCheck(), endpoints=(Endpoint("http", "fd00::7", 80),))
     assert arguments_of(ipv6)["check"]["tcp"] == "[fd00::7]:80"
 

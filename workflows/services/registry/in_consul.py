@@ -118,6 +118,7 @@ def arguments_of(registration: ServiceRegistration) -> Json:
         "meta": metadata_of(registration),
         "weights": {"Passing": registration.weight, "Warning": 1},
         "check": _check(registration),
+        "replace_existing_checks": True,  # so that one of another kind, from an earlier registration, is gone
     }
 
 
@@ -145,7 +146,8 @@ def _instance(entry: Json, *, is_alone: bool) -> Instance:
 
 
 def _check_id(registration: ServiceRegistration) -> str:
-    return f"service:{registration.id}"
+    """Another for every kind: under the same id the timer of a TTL check would go on, and fail the new check."""
+    return f"service:{registration.id}:{registration.health_check.__struct_config__.tag}"
 
 
 def _check(registration: ServiceRegistration) -> Json:

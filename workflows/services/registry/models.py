@@ -46,7 +46,10 @@ class OfferedWorkflow(msgspec.Struct, frozen=True):
 
 
 class ServiceConfig(msgspec.Struct, frozen=True, kw_only=True):
-    """What the service was deployed with, in the words of its declaration. ``dependencies`` are names of services."""
+    """What the service was deployed with, in the words of its declaration.
+
+    ``scaling`` is a number of replicas, or how it is chosen. ``dependencies`` are names of services.
+    """
 
     scaling: Autoscaling | int | None = None
     resources: Resources | None = None
