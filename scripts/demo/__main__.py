@@ -2,7 +2,8 @@
 
 A good merge is delivered, a bad one is found and restored, and one that is bad
 for a single tenant is delivered to all others, as is a migration that one
-tenant's schema cannot take; each is proved by reading the cluster and the ledger.
+tenant's schema cannot take; a service changes its release while it is used.
+Each is proved by reading the cluster and the ledger.
 Exit status 0 only if all of it was so.
 """
 
@@ -15,6 +16,7 @@ import time
 from scripts.demo.cluster import Looked, look
 from scripts.demo.databases import tell_migration
 from scripts.demo.fleet import tell_fleet
+from scripts.demo.releases import tell_releases
 from scripts.demo.remote import ENVIRONMENT, ROOT, Remote
 from scripts.demo.service import Service
 from scripts.demo.telling import DELIVERED, FOLDER, HOME, RESTORED, Story, adx, announce, console
@@ -40,6 +42,7 @@ def main() -> int:
     tell_bad_merge(story, remote, good)
     tell_fleet(story, remote, good)
     tell_migration(story, remote)
+    tell_releases(story, remote)
     tell_what_next(story)
     return 1 if story.failed else 0
 

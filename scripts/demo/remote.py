@@ -56,6 +56,15 @@ class Remote:
             version,
         )
 
+    def declare_delivery(self, environment: str, service: str) -> None:
+        """Let ``service`` change its releases behind the gateway, in seconds instead of minutes."""
+        file = self.work / "environments" / environment / "services.yaml"
+        pattern = rf"(- name: {service}\n(?: {{4}}.*\n)*?    replicas: \S+\n)"
+        text, count = re.subn(pattern, lambda found: found[1] + DELIVERY, file.read_text())
+        if count != 1:
+            raise SystemExit(f"{file} has no {service} with replicas")
+        file.write_text(text)
+
     def enable_flag(self, environment: str) -> str:
         """Switch the first Boolean flag to its other value; returns the flag's name."""
         path = f"environments/{environment}/flags.yaml"
@@ -133,6 +142,19 @@ FLEET = """\
     gates:
       - name: all-ready
         workloads_ready: {timeout_seconds: 60}
+"""
+DELIVERY = """\
+    delivery:
+      strategy: canary
+      gateway: caddy
+      steps: [{weight_percent: 25, bake_seconds: 6}]
+      bake_seconds: 4
+      keep_blue_seconds: 3
+      drain_seconds: 1
+      analysis:
+        interval_seconds: 2
+        minimum_requests: 60
+        success_rate: {worse_by_percent: 2}
 """
 TENANT = """\
 apiVersion: adx/v1
