@@ -27,7 +27,11 @@ def up(
     ctx: typer.Context,
     with_parts: Annotated[
         list[str] | None,
-        typer.Option("--with", metavar="NAME", help="One more part: vault, s3, redis, mariadb, consul, caddy, prometheus. Repeatable."),
+        typer.Option(
+            "--with",
+            metavar="NAME",
+            help="One more part: vault, s3, redis, mariadb, consul, caddy, prometheus. Repeatable.",
+        ),
     ] = None,
     context: Annotated[
         str | None,

@@ -23,8 +23,8 @@ import httpx
 from scripts.bench.rows import Row, absolute, paired
 from scripts.stack import Stack
 from scripts.stack.ports import choose
-from tests.support.load import Load, LoadResult
-from tests.support.shop_server import ShopServer, running_shop
+from scripts.traffic.load import Load, LoadResult
+from scripts.traffic.shop_server import ShopServer, running_shop
 from tests.support.waiting import wait_until
 from workflows.clients.caddy import Gateways
 

@@ -17,11 +17,11 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from scripts.demo.pods import PodFacts, Pods
+from scripts.traffic.load import Load
+from scripts.traffic.pods import PodFacts, Pods
+from scripts.traffic.shop_server import Behaviour, ShopServer, start_shop
 from tests.delivery.delivery import Delivery, opened
-from tests.support.load import Load
 from tests.support.local_stack import CaddyServer, LocalStack, PrometheusServer
-from tests.support.shop_server import Behaviour, ShopServer, start_shop
 from workflows.clients.consul import Consul
 from workflows.rollout.models import RolloutStatus
 from workflows.services.models import ReleaseDecision

@@ -18,7 +18,7 @@ import pytest
 from scripts.stack.parts import consul
 from scripts.stack.ports import choose
 from scripts.toolchain import Toolchain
-from tests.support.shop_server import Behaviour, ShopServer, running_shop
+from scripts.traffic.shop_server import Behaviour, ShopServer, running_shop
 from tests.support.waiting import wait_until
 from workflows.services.gateway_config import GatewayConfig, caddy_config
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import httpx
 
+from scripts.traffic.shop_server import Behaviour
 from tests.services.gateway.harness import HTTP, Service
-from tests.support.shop_server import Behaviour
 from tests.support.waiting import wait_until
 
 BLUE, GREEN = "aaaaaaaa", "bbbbbbbb"

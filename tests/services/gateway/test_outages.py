@@ -6,8 +6,8 @@ import asyncio
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from scripts.traffic.load import Load
 from tests.services.gateway.harness import HTTP, own_consul, own_gateway, service
-from tests.support.load import Load
 from tests.support.waiting import wait_until
 
 BLUE, GREEN = "aaaaaaaa", "bbbbbbbb"

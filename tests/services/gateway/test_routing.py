@@ -8,8 +8,8 @@ from collections import Counter
 import httpx
 import pytest
 
+from scripts.traffic.load import Load
 from tests.services.gateway.harness import HTTP, Service
-from tests.support.load import Load
 
 BLUE, GREEN = "aaaaaaaa", "bbbbbbbb"
 

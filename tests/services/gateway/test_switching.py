@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 
+from scripts.traffic.load import Load, LoadResult
+from scripts.traffic.shop_server import Behaviour
 from tests.services.gateway.harness import Service
-from tests.support.load import Load, LoadResult
-from tests.support.shop_server import Behaviour
 from tests.support.waiting import wait_until
 from workflows.clients.caddy import Gateways
 
