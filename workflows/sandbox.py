@@ -92,6 +92,7 @@ ONLY_RUN_BY_ACTIVITIES = (
     "workflows.services.release_plan",
     "workflows.services.settings",
     "workflows.services.staging",
+    "workflows.services.vitals",
     "workflows.snapshots",
     "workflows.step_runner",
     "workflows.telemetry",

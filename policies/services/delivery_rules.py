@@ -64,6 +64,29 @@ def gateways_do_what_is_asked(environment: str, declared: EnvironmentDeclaration
             yield _finding(environment, f"{path}.delivery.stickiness", what, fix)
 
 
+@environment_rule("services.delivery-measured")
+def requests_are_counted_by_our_gateway(environment: str, declared: EnvironmentDeclarations) -> Iterator[Finding]:
+    """Only Caddy counts requests by release; what others route is judged by declared queries."""
+    for path, service, delivery in _delivered(declared):
+        analysis = delivery.analysis
+        if delivery.gateway == "caddy" or analysis is None:
+            continue
+        for field, is_there in (("success_rate", analysis.success_rate is not None), ("latency", analysis.latency)):
+            if is_there:
+                what = f"nobody counts the requests of {service.name} by release behind {delivery.gateway}"
+                fix = "write queries of metrics that name the release, or the gateway caddy"
+                yield _finding(environment, f"{path}.delivery.analysis.{field}", what, fix)
+
+
+@environment_rule("services.delivery-name")
+def registered_names_are_unique(environment: str, declared: EnvironmentDeclarations) -> Iterator[Finding]:
+    """Registry and gateway are shared by environments, and know a service as ``<environment>--<service>``."""
+    for path, service, delivery in _delivered(declared):
+        if delivery.gateway == "caddy" and "--" in f"{environment}/{service.name}":
+            what = f"{environment} and {service.name} must not have two hyphens in a row"
+            yield _finding(environment, f"{path}.name", what, "choose a name without them")
+
+
 @environment_rule("services.delivery-stickiness")
 def callers_are_known_by_one_thing(environment: str, declared: EnvironmentDeclarations) -> Iterator[Finding]:
     """A caller is known by a cookie or by a header."""
@@ -205,6 +228,8 @@ RULES: tuple[Rule, ...] = (
     two_releases_can_be_told_ready,
     steps_lead_upwards,
     gateways_do_what_is_asked,
+    requests_are_counted_by_our_gateway,
+    registered_names_are_unique,
     callers_are_known_by_one_thing,
     routes_belong_to_the_gateway_api,
     every_bake_is_judged,

@@ -54,27 +54,31 @@ class Mirror:
 class Split:
     """``weights`` are per cent of the requests by release id, together 100.
 
-    A release of weight 0 is known to the gateway, for testers and copies.
-    Raises ValueError, whose text says what is wrong with it.
+    A release of weight 0 is known to the gateway, for testers and copies. The
+    ``fallback`` answers while no release that has a weight does. Raises
+    ValueError, whose text says what is wrong with it.
     """
 
     weights: Mapping[str, int]
     testers: TesterRoute | None = None
     sticky: Sticky | None = None
     mirror: Mirror | None = None
+    fallback: str | None = None
 
     def __post_init__(self) -> None:
         _check_weights(self.weights)
         for what, part in (("testers", self.testers), ("copies", self.mirror)):
             if part is not None and part.release not in self.weights:
                 raise ValueError(f"{what} would go to the release {part.release}, which has no weight, not even 0")
+        if self.fallback is not None and self.fallback not in self.weights:
+            raise ValueError(f"the fallback would be the release {self.fallback}, which has no weight, not even 0")
         if self.mirror is not None and self.weights[self.mirror.release] == _WHOLE:
             raise ValueError(f"the release {self.mirror.release} has all requests and cannot get copies of them")
 
     def to_gateway_json(self) -> dict[str, Any]:
-        """The body of ``PUT /adx/splits/<service>``."""
+        """The body of ``PUT /adx/splits/<service>``. Without a fallback, gateways that know of none take it, too."""
         testers, sticky, mirror = self.testers, self.sticky, self.mirror
-        return {
+        body: dict[str, Any] = {
             "releases": dict(sorted(self.weights.items())),
             "testers": None
             if testers is None
@@ -82,6 +86,7 @@ class Split:
             "sticky": None if sticky is None else _sticky_json(sticky),
             "mirror": None if mirror is None else {"release": mirror.release, "percent": mirror.percent},
         }
+        return body if self.fallback is None else body | {"fallback": self.fallback}
 
 
 def all_on(release: str, *, sticky: Sticky | None = None) -> Split:

@@ -99,7 +99,7 @@ class Traffic:
         self._settings: dict[str, str] = json.loads((HOME / "env.json").read_text())
         self._versions: dict[str, str] = {}
         self._load = Load(
-            f"{self._settings['ADX_GATEWAY_URL']}/{ENVIRONMENT}-{SERVICE}/",
+            f"{self._settings['ADX_GATEWAY_URL']}/{ENVIRONMENT}--{SERVICE}/",
             connections=CONNECTIONS,
             rate_per_second=RATE_PER_SECOND,
         )

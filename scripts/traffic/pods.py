@@ -1,6 +1,6 @@
 """Runs a process for each pod of a namespace, as a kubelet would: nodes of the local stack only say that pods run.
 
-A pod of a release is registered under ``<environment>-<service>`` once its
+A pod of a release is registered under ``<environment>--<service>`` once its
 process listens, and taken out of the registry before the process ends, so that
 requests under way are answered and no new ones come.
 """
@@ -81,7 +81,7 @@ class Pods:
     async def _run(self, facts: PodFacts) -> None:
         instance = await asyncio.to_thread(self._start, facts)
         registration = ServiceRegistration(
-            name=f"{self._environment}-{facts.service}",
+            name=f"{self._environment}--{facts.service}",
             version=facts.version,
             release=facts.release,
             endpoints=(Endpoint("http", "127.0.0.1", instance.port),),

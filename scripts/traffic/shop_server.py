@@ -6,6 +6,7 @@ Standard library only, so that it starts at once. Every answer names its release
 
     GET /health      200, or 503 with --never-ready; --errors-percent does not touch it
     GET /stats       JSON: requests, mirrored, bodies (bytes), errors, leaked_bytes, uptime_seconds
+    GET /metrics     the same for Prometheus, by release: shop_requests_total, shop_leaked_bytes
     GET /echo        JSON: method, path, headers (names in lower case) and the body's length
     GET /delay/MS    answers after MS milliseconds
     anything else    200 and a short text; slow, failing or leaking as the options say
@@ -136,6 +137,10 @@ class _Shop:
         if request.path == "/stats":
             more = {"leaked_bytes": self._leaked_bytes, "uptime_seconds": self.uptime_seconds()}
             return 200, json.dumps({**self.counted, **more}).encode(), 0.0
+        if request.path == "/metrics":
+            told = {"shop_requests_total": self.counted["requests"], "shop_leaked_bytes": self._leaked_bytes}
+            lines = [f'{name}{{release="{self.release}"}} {value}\n' for name, value in told.items()]
+            return 200, "".join(lines).encode(), 0.0
         return self._serve(request)
 
     def _serve(self, request: _Request) -> tuple[int, bytes, float]:

@@ -35,6 +35,7 @@ BAD = {
     "crashing": Behaviour(crash_after_seconds=6),
     "never": Behaviour(never_ready=True),
     "liar": Behaviour(errors_percent=100),
+    "leaky": Behaviour(leak_bytes_per_request=200_000),
 }
 """How a version whose tag ends so behaves; ``liar`` passes its probe and fails every request."""
 
@@ -45,24 +46,28 @@ class Shopfront:
 
     delivery: Delivery
     gateway: str
+    targets: Path
     pods: Pods
 
     def load(self, service: str = "frontend") -> Load:
         """Requests to a service, as many as tell a bad one from a good one."""
-        url = f"{self.gateway}/{self.delivery.environment}-{service}/"
+        url = f"{self.gateway}/{self.delivery.environment}--{service}/"
         return Load(url, connections=32, rate_per_second=RATE_PER_SECOND)
-
-    def versions(self, service: str) -> set[str]:
-        """What runs of a service."""
-        return {one.version for one in map(self._facts.get, self.pods.running) if one and one.service == service}
 
     def __post_init__(self) -> None:
         self._facts: dict[str, PodFacts] = {}
 
+    @property
+    def known(self) -> list[str]:
+        """The names of all pods that had a process."""
+        return list(self._facts)
+
     def start(self, facts: PodFacts) -> ShopServer:
-        """The process of a pod."""
+        """The process of a pod, which Prometheus is told of."""
         self._facts[facts.name] = facts
-        return start_shop(facts.release, BAD.get(facts.version.partition("-")[2]))
+        server = start_shop(facts.release, BAD.get(facts.version.partition("-")[2]))
+        self.targets.joinpath(f"{facts.name}.json").write_text(json.dumps([{"targets": [server.address]}]))
+        return server
 
 
 @pytest.fixture
@@ -83,7 +88,7 @@ async def shopfront(
     }
     async with opened(local_stack.environment | settings, tmp_path, uuid.uuid4().hex[:8]) as delivery:
         consul = ConsulRegistry(Consul(caddy_server.consul_url))
-        front = Shopfront(delivery, caddy_server.url, None)  # type: ignore[arg-type] # two that need each other
+        front = Shopfront(delivery, caddy_server.url, prometheus_server.targets, None)  # type: ignore[arg-type] # two that need each other
         front.pods = Pods(delivery.cluster, consul, f"shop-{delivery.environment}", delivery.environment, front.start)
         keeping = asyncio.create_task(front.pods.keep())
         declare(delivery, "frontend")
@@ -92,6 +97,8 @@ async def shopfront(
         with contextlib.suppress(asyncio.CancelledError):
             await keeping
         await consul.close()
+        for name in front.known:
+            prometheus_server.targets.joinpath(f"{name}.json").unlink(missing_ok=True)
 
 
 def declare(delivery: Delivery, service: str, **fields: Any) -> None:
@@ -108,6 +115,9 @@ def declare(delivery: Delivery, service: str, **fields: Any) -> None:
             "minimum_requests": 50,
             "success_rate": {"worse_by_percent": 1.5},
             "latency": [{"percentile": 90, "at_most_milliseconds": 1000}],
+            "queries": [
+                {"name": "leaked", "query": 'max(shop_leaked_bytes{release="$release"})', "at_most": 1_000_000}
+            ],
         },
     }
     declared = delivery.shop.services[service]

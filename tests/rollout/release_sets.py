@@ -8,7 +8,7 @@ from workflows.services.models import ReleaseChange, ReleaseSet, Shift
 def change(service: str, **fields: object) -> ReleaseChange:
     """A canary at 10 %, then everything; its old release is kept for a minute."""
     known: dict[str, object] = {
-        "registered_name": f"development-{service}",
+        "registered_name": f"development--{service}",
         "gateway": "caddy",
         "blue": "b" * 8,
         "green": "a" * 8,

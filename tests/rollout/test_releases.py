@@ -10,7 +10,8 @@ from temporalio.client import WorkflowHandle, WorkflowUpdateFailedError
 from tests.rollout.harness import Harness
 from tests.rollout.release_sets import cart_and_frontend, change
 from tests.rollout.test_workflow import start
-from workflows.rollout.models import RolloutStatus
+from workflows.rollout.environment import EnvironmentWorkflow
+from workflows.rollout.models import EnvironmentInput, RolloutStatus, Submission
 from workflows.rollout.releases import release_workflow_id
 from workflows.rollout.workflow import RolloutWorkflow
 from workflows.services.deployment import ServiceDeploymentWorkflow
@@ -199,3 +200,35 @@ async def test_a_gateway_that_is_away_is_asked_again_by_the_restore(releasing: H
 
     assert status.outcome == "restored"
     assert releasing.doubles.calls.count("return cart") >= 2
+
+
+async def test_a_later_round_of_the_restore_starts_no_new_release_again(releasing: Harness) -> None:
+    """Requests are back; to go through the way back twice would give them to what was found bad."""
+    releasing.doubles.fails("status")
+    releasing.doubles.fails("verify")
+    status = await (await start(releasing)).result()
+
+    assert status.outcome == "needs-operator"
+    assert releasing.doubles.calls.count("reapply") == 3
+    assert (releasing.doubles.calls.count("rebuild"), releasing.doubles.calls.count("return frontend cart")) == (1, 1)
+    assert status.restore is not None
+    assert status.restore.releases is None  # nor does `adx restore`
+
+
+async def test_a_rollback_does_not_wait_for_what_is_kept(harness: Harness) -> None:
+    """The old release is kept for a day, and somebody wants it now."""
+    harness.doubles.releases = ReleaseSet("both-state", ((change("cart", keep_blue_seconds=86_400),),), "back-state")
+    environment = await harness.client.start_workflow(
+        EnvironmentWorkflow.run, EnvironmentInput("development"), id="environment", task_queue=harness.task_queue
+    )
+    ada = ("ada@example.com", "cli")
+    await environment.execute_update(EnvironmentWorkflow.submit, Submission("development", "a" * 40, *ada))
+    while not (current := (await environment.query(EnvironmentWorkflow.status)).current):
+        await asyncio.sleep(0.02)
+    rollout = harness.client.get_workflow_handle_for(RolloutWorkflow.run, current)
+    await harness.until(rollout, lambda status: bool(status.kept_until))
+    await environment.execute_update(EnvironmentWorkflow.submit, Submission("development", "", *ada, kind="rollback"))
+    first = await rollout.result()
+
+    assert first.outcome == "delivered"
+    assert "kept no longer" in next(step.message for step in first.steps if step.name == "cleanup")

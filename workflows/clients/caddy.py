@@ -14,11 +14,13 @@
 
 All gateways of an environment must say the same. They are told one after the
 other, in the order given: of two writers that know the same split only one
-gets past the first, so that they never leave a mixture behind.
+gets past the first, so that they never leave a mixture behind. Only giving back
+tells all of them at once, whoever fails: requests are to leave a bad release.
 """
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -129,6 +131,30 @@ class Gateways:
             response = await self._ask(url, "PUT", _path(service), json=dict(split), headers=_condition(expected_tag))
             tag = response.headers.get("ETag", "")
         return tag
+
+    async def put_everywhere(self, service: str, split: Mapping[str, Any] | None) -> None:
+        """Give every gateway ``split``, whatever it has now; None: take the split away. For giving requests back.
+
+        All are told at once, also when some fail; then this raises the kind of the first that failed
+        (as ``put``, never SplitConflict), and the message says what each of them said.
+        """
+        told = await asyncio.gather(*(self._tell(url, service, split) for url in self._clients), return_exceptions=True)
+        failed = [error for error in told if error is not None]
+        unexpected = next((error for error in failed if not isinstance(error, AdxError)), None)
+        if unexpected is not None:
+            raise unexpected
+        expected = [error for error in failed if isinstance(error, AdxError)]
+        if expected:
+            first = expected[0]
+            reached = f"{len(told) - len(expected)} of {len(told)} gateways have it"
+            said = "; ".join(str(error) for error in expected)
+            raise type(first)(f"{said} ({reached})", next_step=first.next_step) from first
+
+    async def _tell(self, url: str, service: str, split: Mapping[str, Any] | None) -> None:
+        if split is None:
+            await self._ask(url, "DELETE", _path(service), missing_is_fine=True)
+        else:
+            await self._ask(url, "PUT", _path(service), json=dict(split))
 
     async def get(self, service: str) -> FoundSplit | None:
         """The split that all gateways have; None where none has one. Raises as ``put`` does, and GatewaysDisagree."""

@@ -146,12 +146,15 @@ class Consul:
         if not self._token_file:
             return ""
         try:
-            return Path(self._token_file).read_text(encoding="utf-8").strip()
+            token = Path(self._token_file).read_text(encoding="utf-8").strip()
         except (OSError, UnicodeDecodeError) as error:
             raise ConsulRefused(
                 f"the file of Consul's token cannot be read ({type(error).__name__})",
                 next_step="check ADX_CONSUL_TOKEN_FILE",
             ) from None
+        if not token:  # without one Consul would answer as if there were nothing, and say nothing of rights
+            raise ConsulRefused("the file of Consul's token is empty", next_step="check ADX_CONSUL_TOKEN_FILE")
+        return token
 
     async def _ask(self, question: Callable[[Any, str], Answer]) -> Answer:
         token = self._token()
@@ -218,7 +221,7 @@ def _translated() -> Iterator[None]:
         raise _refused(_shortened(str(error))) from None
     except ConsulException as error:
         raise _away(_shortened(str(error))) from None
-    except (httpx.TransportError, requests.RequestException, OSError) as error:
+    except (httpx.HTTPError, requests.RequestException, OSError) as error:
         raise _away(type(error).__name__) from None
 
 

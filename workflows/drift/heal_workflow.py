@@ -118,7 +118,9 @@ class HealWorkflow:
 
     async def _test(self) -> str:
         planned = self._known()
-        request = TestRequest(self._status.environment, self._status.rollout_id, planned.commit, planned.delivery)
+        request = TestRequest(
+            self._status.environment, self._status.rollout_id, planned.commit, planned.delivery, planned.state
+        )
         passed = await self._call.apply(RolloutActivities.run_tests, request)
         return f"{len(passed.names)} test(s) passed"
 

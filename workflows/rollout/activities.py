@@ -120,7 +120,8 @@ class RolloutActivities:
             migrations = await stages_of(runtime, previous, desired, commits)
             services = changed_services(change_set)
             applied = await self._state(submission.environment, core_state or None) or desired
-            releases = await releases_of(runtime, previous, applied, services)
+            is_rollback = submission.kind == "rollback"
+            releases = await releases_of(runtime, previous, applied, services, is_rollback=is_rollback)
             validated = Validated(
                 commit=target,
                 base_commit=base_commit,

@@ -39,6 +39,7 @@ async def record_change_set(runtime: Runtime, rollout_id: str, validated: Valida
         "delivery": validated.delivery,
         "core_state": validated.core_state,
         **_migrated(validated),
+        **_released(validated),
     }
     await rollouts.describe(runtime.ledger, rollout_id, change_set=change_set)
 
@@ -50,6 +51,12 @@ def _migrated(validated: Validated) -> dict[str, str]:
         return {}
     named = {"migrations_before": stages.before, "migrations_after": stages.after}
     return {name: stage.targets for name, stage in named.items() if stage is not None}
+
+
+def _released(validated: Validated) -> dict[str, str]:
+    """The bodies in which old releases and new ones run side by side, on the way there and back."""
+    releases = validated.releases
+    return {} if releases is None else {"both_releases": releases.state, "way_back": releases.back_state}
 
 
 async def finish(runtime: Runtime, request: FinishRequest) -> Finished:

@@ -143,14 +143,22 @@ class EnvironmentWorkflow:
     async def _supersede_by(self, submission: Submission) -> None:
         """Let a rollout that waits for approval give way to a newer commit."""
         current, under_way = self._current, self._submission
-        if current is None or under_way is None or submission.kind != "deliver" or under_way.kind != "deliver":
+        if current is None or under_way is None or "heal" in (submission.kind, under_way.kind):
             return
         try:
-            request = AncestryRequest(older=under_way.commit, newer=submission.commit)
-            if await self._call.read(RolloutActivities.is_newer, request):
+            if await self._is_wanted_instead(submission, under_way):
                 await current.signal(RolloutWorkflow.supersede)
         except FailureError as error:  # queued all the same: it is delivered after the one under way
             workflow.logger.warning("cannot supersede %s: %s", current.id, failure_of("submit", error).message)
+
+    async def _is_wanted_instead(self, submission: Submission, under_way: Submission) -> bool:
+        """Whoever rolls back does not want to wait for what can give way; of two commits the newer one counts."""
+        if submission.kind == "rollback":
+            return workflow.patched("rollbacks-supersede")
+        if under_way.kind == "rollback":
+            return False
+        request = AncestryRequest(older=under_way.commit, newer=submission.commit)
+        return await self._call.read(RolloutActivities.is_newer, request)
 
     async def _choose(self) -> Submission | None:
         """The next submission; the newest wins. Submissions that come meanwhile stay queued."""
@@ -179,6 +187,8 @@ class EnvironmentWorkflow:
             parent_close_policy=ParentClosePolicy.ABANDON,
         )
         try:
+            if self._pending and workflow.patched("supersede-at-the-start"):
+                await self._supersede_by(self._pending[-1])  # it came while nothing could be told yet
             self._last = await self._current
         except ChildWorkflowError as error:
             why = failure_of("rollout", error).message

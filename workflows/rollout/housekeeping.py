@@ -26,6 +26,7 @@ FENCING_TOKENS_KEPT = 1000
 BODY_FIELDS = (
     *("snapshot", "exported_state", "base_state", "desired_state", "core_state", "delivery"),
     *("migrations_before", "migrations_after"),
+    *("both_releases", "way_back"),
 )
 
 

@@ -269,6 +269,7 @@ class RestoreResult:
     failed_step: str = ""
     objects: int = 0
     kept: str = ""
+    has_returned_traffic: bool = False
 
 
 @dataclass(frozen=True)

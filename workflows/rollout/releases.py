@@ -137,10 +137,11 @@ class Releases:
             await workflow.wait_condition(
                 lambda: self._switched_back is not None or is_wanted(), timeout=timedelta(seconds=seconds)
             )
+            was_short = True
         except TimeoutError:
-            return False
+            was_short = False
         said = self._switched_back
         if said is None:
-            return True
+            return was_short
         why = f": {said.reason}" if said.reason else ""
         raise ApplicationError(f"{said.by} switched back{why}", type=SWITCHED_BACK, non_retryable=True)

@@ -43,6 +43,7 @@ class RestoreWorkflow:
     def __init__(self, request: RestoreInput) -> None:
         self._request = request
         self._objects, self._kept = 0, ""
+        self._has_returned = False
         self._steps = [StepProgress(step.name) for step in self._round(1)]
 
     @workflow.run
@@ -56,7 +57,13 @@ class RestoreWorkflow:
             if number < ROUNDS:
                 await asyncio.sleep(PAUSE_BETWEEN_ROUNDS.total_seconds())
         assert failure is not None  # noqa: S101 - the loop ran at least once and did not return
-        return RestoreResult(verified=False, failure=failure.message, failed_step=failure.step, objects=self._objects)
+        return RestoreResult(
+            verified=False,
+            failure=failure.message,
+            failed_step=failure.step,
+            objects=self._objects,
+            has_returned_traffic=self._has_returned,
+        )
 
     @workflow.query
     def steps(self) -> list[StepProgress]:
@@ -118,9 +125,13 @@ class RestoreWorkflow:
         if request.configured_state:
             steps[CONFIGURATION_STEP] = configure
         found = [Step(name, run) for name, run in steps.items()]
-        if request.releases is not None:
-            found = ReturningReleases(request, request.releases, call, number).among(found)
+        # Once given back, requests stay where they are: to do it again could start the new releases again.
+        if request.releases is not None and not self._has_returned:
+            found = ReturningReleases(request, request.releases, call, number, self._returned).among(found)
         return found if request.migrations is None else self._with_databases(request.migrations, found, number)
+
+    def _returned(self) -> None:
+        self._has_returned = True
 
     def _with_databases(self, asked: MigrationsToUndo, steps: list[Step], number: int) -> list[Step]:
         """What the old services need comes back before they do; what they never knew goes after them."""

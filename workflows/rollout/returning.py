@@ -11,6 +11,7 @@ Workflow code.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from temporalio import workflow
@@ -33,6 +34,7 @@ class ReturningReleases:
     releases: ReleasesToReturn
     call: ActivityCall
     number: int
+    returned: Callable[[], None]
 
     def among(self, steps: list[Step]) -> list[Step]:
         """``steps`` with these in their places."""
@@ -61,5 +63,6 @@ class ReturningReleases:
         lease = ReleaseLease(asked.environment, asked.rollout_id)
         turn = f"{workflow.info().run_id}.{self.number}"
         found = await self.call.read(ReleaseActivities.return_traffic, ReturnRequest(lease, self.releases, turn))
+        self.returned()
         await asyncio.sleep(max(change.drain_seconds for change in self.releases.changes))
         return found.text

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from temporalio import workflow
 from temporalio.exceptions import ApplicationError
 
@@ -423,6 +425,8 @@ class RolloutWorkflow:
 
     async def _end(self, outcome: Outcome, restored: RestoreResult | None) -> RolloutStatus:
         """Record an end other than delivery, also when we are being cancelled."""
+        if restored is not None and restored.has_returned_traffic and self._status.restore is not None:
+            self._status.restore = replace(self._status.restore, releases=None)
         if restored is not None and not restored.verified:
             self._status.failure += f"; the restore failed at {restored.failed_step}: {restored.failure}"
         elif restored is not None and restored.kept:

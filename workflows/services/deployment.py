@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable
+from dataclasses import replace
 from datetime import timedelta
 
 from temporalio import workflow
@@ -34,6 +35,8 @@ from workflows.services.models import (
 from workflows.services.release_activities import ReleaseActivities
 
 ABORTED = "ReleaseAborted"
+LATE_SECONDS = 3600
+"""What a bake may take beyond its time: metrics may be away for a while, and workers be restarted."""
 
 
 @workflow.defn
@@ -44,6 +47,7 @@ class ServiceDeploymentWorkflow:
     def __init__(self, request: ReleaseInput) -> None:
         lease, self._change = request.of.lease, request.of.change
         self._request = request
+        self._environment = lease.environment
         self._call = ActivityCall(request.timeouts, lease.environment)
         self._status = ReleaseStatus(self._change, since=_now())
         self._turns = 0
@@ -102,11 +106,17 @@ class ServiceDeploymentWorkflow:
         self._check_aborted()
         request = ShiftRequest(self._request.of, weight_percent, self._turn(), mirror_percent)
         await self._call.read(ReleaseActivities.shift, request)
+        self._check_aborted()  # said meanwhile; so a cancellation may have been that the activity did not hear of
+        if workflow.cancellation_reason() is not None:
+            raise asyncio.CancelledError
 
     async def _bake(self, shift: Shift) -> None:
         """Until green has been judged for as long as declared, or a person does not want to wait."""
         request = BakeRequest(self._request.of, shift.weight_percent, self._status.since, shift.bake_seconds)
-        await self._unless_decided(self._call.apply(ReleaseActivities.bake, request), may_be_promoted=True)
+        call = ActivityCall(
+            replace(self._request.timeouts, apply_seconds=shift.bake_seconds + LATE_SECONDS), self._environment
+        )
+        await self._unless_decided(call.apply(ReleaseActivities.bake, request), may_be_promoted=True)
         self._is_promoted = self._is_fully_promoted  # the next one is another one
 
     async def _unless_decided(self, work: Awaitable[Found], *, may_be_promoted: bool = False) -> None:

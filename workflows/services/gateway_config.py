@@ -32,6 +32,11 @@ class GatewayConfig:
     ``find_by`` tells where a service's name is looked for, in this order: in the host name (its first label), the
     path (its first segment, which is taken off) or the header ``service_header``. ``hosts`` (host name → service) and
     ``prefixes`` (path prefix, kept → service) come first.
+
+    An instance that does not begin to answer within ``response_header_timeout_seconds`` is given up (504).
+    ``trusted_proxies`` are address ranges (CIDR) whose ``X-Forwarded-*`` headers are believed. ``allow_loopback``:
+    instances may be registered at addresses of the gateway's own machine. Instances that were written down more
+    than ``remember_seconds`` ago are not used at a start.
     """
 
     listen: str
@@ -44,6 +49,10 @@ class GatewayConfig:
     hosts: Mapping[str, str] = field(default_factory=dict)
     prefixes: Mapping[str, str] = field(default_factory=dict)
     mirror_at_once: int = 64
+    remember_seconds: int = 600
+    response_header_timeout_seconds: int = 60
+    trusted_proxies: tuple[str, ...] = ()
+    allow_loopback: bool = False
     grace_seconds: int = 10
     with_automatic_https: bool = False
 
@@ -55,12 +64,21 @@ def caddy_config(settings: GatewayConfig) -> dict[str, Any]:
         "consul_token_file": settings.consul_token_file,
         "state_folder": settings.state_folder,
         "mirror_at_once": settings.mirror_at_once,
+        "remember_seconds": settings.remember_seconds,
+        "allow_loopback": settings.allow_loopback,
+        "admin_listen": settings.admin_listen,
     }
     server: dict[str, Any] = {
         "listen": [settings.listen],
         "read_header_timeout": f"{_HEADERS_WITHIN_SECONDS}s",
         "routes": _routes(settings),
     }
+    if settings.trusted_proxies:
+        # Strict: from the right, as each proxy adds the address that it saw. What stands left of those is the client's.
+        server |= {
+            "trusted_proxies": {"source": "static", "ranges": list(settings.trusted_proxies)},
+            "trusted_proxies_strict": 1,
+        }
     if not settings.with_automatic_https:
         server |= {"protocols": ["h1"], "automatic_https": {"disable": True}}
     return {
@@ -76,17 +94,22 @@ def caddy_config(settings: GatewayConfig) -> dict[str, Any]:
 
 def _routes(settings: GatewayConfig) -> list[dict[str, Any]]:
     """Fixed names first, the longest prefix before those that it begins with."""
-    hosts = [_route({"service": service}, {"host": [host]}) for host, service in sorted(settings.hosts.items())]
+    hosts = [
+        _route(settings, {"service": service}, {"host": [host]}) for host, service in sorted(settings.hosts.items())
+    ]
     by_length = sorted(settings.prefixes.items(), key=lambda item: (-len(item[0]), item[0]))
-    prefixes = [_route({"service": service}, {"path": _paths(prefix)}) for prefix, service in by_length]
+    prefixes = [_route(settings, {"service": service}, {"path": _paths(prefix)}) for prefix, service in by_length]
     finding: dict[str, Any] = {"find_by": list(settings.find_by)}
     if "header" in settings.find_by:
         finding["header"] = settings.service_header
-    return [*hosts, *prefixes, *([_route(finding)] if settings.find_by else [])]
+    return [*hosts, *prefixes, *([_route(settings, finding)] if settings.find_by else [])]
 
 
-def _route(finding: Mapping[str, Any], matcher: Mapping[str, Any] | None = None) -> dict[str, Any]:
-    route: dict[str, Any] = {"handle": [{"handler": "adx_gateway", **finding}, _proxy()], "terminal": True}
+def _route(
+    settings: GatewayConfig, finding: Mapping[str, Any], matcher: Mapping[str, Any] | None = None
+) -> dict[str, Any]:
+    handlers = [{"handler": "adx_gateway", **finding}, _proxy(settings.response_header_timeout_seconds)]
+    route: dict[str, Any] = {"handle": handlers, "terminal": True}
     return {"match": [dict(matcher)], **route} if matcher else route
 
 
@@ -95,7 +118,7 @@ def _paths(prefix: str) -> list[str]:
     return [bare or "/", f"{bare}/*"]
 
 
-def _proxy() -> dict[str, Any]:
+def _proxy(response_header_timeout_seconds: int) -> dict[str, Any]:
     """Only a connection that could not be made is tried again, whatever the method: nothing was sent by then.
 
     Everything else, also of a GET, reaches the client and the metrics: an
@@ -112,7 +135,10 @@ def _proxy() -> dict[str, Any]:
         "transport": {
             "protocol": "http",
             "dial_timeout": f"{_DIAL_TIMEOUT_SECONDS}s",
+            "response_header_timeout": f"{response_header_timeout_seconds}s",
             "keep_alive": {"idle_timeout": f"{_UPSTREAM_IDLE_SECONDS}s", "max_idle_conns_per_host": 256},
             "compression": False,
+            # Not that of HTTP_PROXY: instances are near.
+            "network_proxy": {"from": "none"},
         },
     }

@@ -7,10 +7,11 @@ what is applied next sets them anew from its own desired state.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 
 from infra.components.services import routing_manifests
 from policies.desired_state import DesiredState, ServiceInputs, service_unit_id
-from policies.services.releases import at_weight, delivery_of, split_of
+from policies.services.releases import at_weight, delivery_of, in_transition, split_of, workload_name
 from policies.services.routing import Split, Sticky, all_on
 from workflows.clients.caddy import Gateways, GatewaysDisagree, SplitConflict
 from workflows.runtime import Runtime
@@ -35,15 +36,22 @@ class Traffic:
         if change.gateway == "caddy":
             split = _split(self._state, change, weight_percent, is_mirrored=is_mirrored)
             await self._tell_gateways(change.registered_name, split)
-        else:
+        elif change.service in in_transition(self._state):
             await self._tell_cluster(change.service, weight_percent, is_mirrored=is_mirrored)
 
     async def give_back(self, change: ReleaseChange, *, is_blue_gone: bool) -> None:
-        """Give blue all requests; with ``is_blue_gone`` it was started again, and is what takes over in the state."""
+        """Give blue all requests; with ``is_blue_gone`` it was started again, and is what takes over in the state.
+
+        Of several gateways all that can be reached are told, whatever has become of the others, before this raises.
+        """
         if change.gateway == "caddy":
-            split = _all_on(inputs_of(self._state, change.service), change.blue)
-            await self._tell_gateways(change.registered_name, split)
-        else:
+            split = _all_on(inputs_of(self._state, change.service), change.blue) if change.blue else None
+            await self._claim()
+            async with Gateways(gateway_urls(self._runtime.environ)) as gateways:
+                await gateways.put_everywhere(
+                    change.registered_name, split.to_gateway_json() if split is not None else None
+                )
+        elif change.service in in_transition(self._state):
             await self._tell_cluster(change.service, 100 if is_blue_gone else 0, is_mirrored=False)
 
     async def _tell_gateways(self, name: str, split: Split | None) -> None:
@@ -71,13 +79,15 @@ class Traffic:
             await writer.apply(body)
 
 
-async def healthy_instances(runtime: Runtime, change: ReleaseChange) -> int | None:
-    """The instances of green that every gateway would send requests to; None where the cluster decides. Raises as give.
+async def healthy_instances(runtime: Runtime, state: DesiredState, change: ReleaseChange) -> int:
+    """The instances of green that requests can go to. Raises AdxConnectionError, AdxTimeoutError.
 
-    That of the gateway which knows the fewest: it would not send any to those that it has not heard of.
+    Behind our gateways as many as that one knows which knows the fewest, since it would not send any to the others;
+    else the available pods.
     """
     if change.gateway != "caddy" or not change.green:
-        return None
+        inputs = inputs_of(state, change.service)
+        return (await runtime.cluster.rollout_status(inputs.namespace, workload_name(inputs))).available
     async with Gateways(gateway_urls(runtime.environ)) as gateways:
         seen = await gateways.seen(change.registered_name)
     found = (one.releases.get(change.green) for one in seen)
@@ -85,11 +95,13 @@ async def healthy_instances(runtime: Runtime, change: ReleaseChange) -> int | No
 
 
 def _split(state: DesiredState, change: ReleaseChange, weight_percent: int, *, is_mirrored: bool) -> Split | None:
-    if not (change.blue and change.green):
+    if not (change.blue and change.green) or change.blue == change.green:
         inputs = inputs_of(state, change.service)
         return _all_on(inputs, change.green if weight_percent else change.blue)
     weighted = at_weight(state, change.service, weight_percent, is_mirrored=is_mirrored)
-    return split_of(inputs_of(weighted, change.service))
+    split = split_of(inputs_of(weighted, change.service))
+    # Blue is kept for whoever wants it back; should green die before somebody says so, it answers by itself.
+    return replace(split, fallback=change.blue) if weight_percent == 100 else split
 
 
 def _all_on(inputs: ServiceInputs, release: str) -> Split | None:

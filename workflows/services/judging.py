@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import math
 import time
+from collections.abc import Callable
 from datetime import datetime
 
 from policies.desired_state import DesiredState
@@ -14,47 +15,70 @@ from policies.services.analysis.looks import Look, planned_looks
 from policies.services.analysis.models import Evidence, Verdict
 from policies.services.releases import delivery_of
 from policies.services.spec import AnalysisRules
-from workflows.errors import ReleaseRejected
+from workflows.errors import AdxConnectionError, AdxTimeoutError, ReleaseRejected
 from workflows.runtime import Runtime
-from workflows.services.gateways import healthy_instances
 from workflows.services.measuring import Subject, Window, measure
 from workflows.services.models import BakeRequest
 from workflows.services.release_plan import inputs_of
 from workflows.services.settings import METRICS
+from workflows.services.vitals import EVERY_SECONDS, Vitals
 from workflows.step_runner import Report
 
-HEALTH_EVERY_SECONDS = 1.0
 LONGEST_COMPARISON_SECONDS = 3600.0
 """How far back the old release is looked at where it gets no requests any more."""
+METRICS_AWAY_SECONDS = 600.0
+"""How long the last look waits for metrics; before it, a look that cannot be had is left out."""
 
 
 class Judge:
-    """Judges the release of ``request`` by the rules that ``state`` declares for it."""
+    """Judges the release of ``request`` by the rules that ``state`` declares. ``clock`` gives Temporal's time."""
 
-    def __init__(self, runtime: Runtime, state: DesiredState, request: BakeRequest) -> None:
-        self._runtime, self._request, self._change = runtime, request, request.of.change
+    def __init__(self, runtime: Runtime, state: DesiredState, request: BakeRequest, clock: Callable[[], float]) -> None:
+        self._runtime, self._request, self._change, self._clock = runtime, request, request.of.change, clock
         self._environment = state.environment
         self._declared = delivery_of(inputs_of(state, self._change.service)).analysis
         self._evidence = Evidence()
+        self._vitals = Vitals(runtime, state, self._change, clock)
 
     async def until_over(self, began_at: datetime, report: Report) -> str:
-        """A line about the last look. Raises ReleaseRejected, and what Prometheus or the registry raises."""
+        """A line about the last look. Raises ReleaseRejected."""
         began, bake_seconds = began_at.timestamp(), self._request.bake_seconds
         line = f"healthy for {bake_seconds} s"
-        for number, at_seconds in enumerate(look_times(bake_seconds, self._change.interval_seconds), start=1):
-            is_last = at_seconds == bake_seconds
-            await self._healthy_until(began + at_seconds)
+        times = look_times(bake_seconds, self._change.interval_seconds)
+        for number, at_seconds in enumerate(times, start=1):
+            is_last = number == len(times)
+            await self._vitals.until(began + at_seconds)
             # Of copies nobody waits for the answers: they warm green up, and show whether it lives.
             if self._declared is None or not (self._change.interval_seconds and self._request.weight_percent):
                 continue
+            if not is_last and self._clock() >= began + times[number]:
+                continue  # this attempt follows one that was lost: the next look sees all that this one would
             look = Look(self._looks_before() + number, self._looks_in_all(), is_last=is_last)
-            # Where this attempt follows one that was lost, looks that are past see all that is known by now.
-            verdict = await self._look(self._declared, Window(began, max(began + at_seconds, time.time())), look)
+            verdict = await self._patiently(self._declared, began, look, report)
+            if verdict is None:
+                continue
             line = told(verdict)
             report(f"{self._request.weight_percent} %: {line}")
             if verdict.outcome == "fail":
-                raise self._rejected(verdict, time.time() - began)
+                raise self._rejected(verdict, self._clock() - began)
         return line
+
+    async def _patiently(self, declared: AnalysisRules, began: float, look: Look, report: Report) -> Verdict | None:
+        """The verdict; None where the metrics are away. The last look waits for them: without it nothing is proven."""
+        patience_ends = time.monotonic() + METRICS_AWAY_SECONDS
+        while True:
+            try:
+                return await self._look(declared, Window(began, self._clock()), look)
+            except (AdxConnectionError, AdxTimeoutError) as error:
+                report(f"{self._request.weight_percent} %: {error}; asked again")
+                if not look.is_last:
+                    return None
+                if time.monotonic() >= patience_ends:
+                    raise ReleaseRejected(
+                        f"{self._change.name}: nothing is known of it, the metrics are away: {error}",
+                        next_step="bring Prometheus back, then `adx deploy --force`",
+                    ) from error
+                await asyncio.sleep(EVERY_SECONDS)
 
     async def _look(self, declared: AnalysisRules, window: Window, look: Look) -> Verdict:
         change = self._change
@@ -75,16 +99,6 @@ class Judge:
             max(window.end_seconds - window.start_seconds, self._change.interval_seconds), LONGEST_COMPARISON_SECONDS
         )
         return Window(window.start_seconds - seconds, window.start_seconds)
-
-    async def _healthy_until(self, deadline: float) -> None:
-        """Wait; a release without a healthy instance has failed, whatever its requests say."""
-        while (left := deadline - time.time()) > 0:
-            if await healthy_instances(self._runtime, self._change) == 0:
-                raise ReleaseRejected(
-                    f"{self._change.name}: no instance is healthy any more",
-                    next_step=f"look at the pods of {self._change.service}, correct it and merge again",
-                )
-            await asyncio.sleep(min(left, HEALTH_EVERY_SECONDS))
 
     def _looks_in_all(self) -> int:
         return planned_looks(self._bakes(), self._change.interval_seconds)

@@ -72,7 +72,8 @@ class ReleaseChange:
     @property
     def name(self) -> str:
         """``cart v1.4.0 → v1.5.0``, for a person."""
-        return f"{self.service} {f'{self.blue_version} → ' if self.blue else ''}{self.green_version}"
+        before = f"{self.blue_version} → " if self.blue and self.blue != self.green else ""
+        return f"{self.service} {before}{self.green_version}"
 
 
 @dataclass(frozen=True)

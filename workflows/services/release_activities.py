@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import time
-from datetime import datetime
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 
 from temporalio import activity
 
 from policies.desired_state import DesiredState
+from policies.errors import AdxError
 from workflows.errors import WorkloadFailed
 from workflows.ledger import fencing
 from workflows.runtime import Runtime
@@ -41,19 +43,18 @@ class ReleaseActivities:
         change = request.change
 
         async def work(report: Report) -> Found:
-            needed = needed_instances(inputs_of(await self._state(request), change.service))
-            deadline = time.monotonic() + change.ready_timeout_seconds
+            state = await self._state(request)
+            needed = needed_instances(inputs_of(state, change.service))
+            # Of all attempts together: another worker goes on waiting, it does not begin.
+            deadline = activity.info().scheduled_time + timedelta(seconds=change.ready_timeout_seconds)
             while True:
-                healthy = await healthy_instances(self._runtime, change)
-                if healthy is None:
-                    return Found("its workload is ready")
+                healthy = await healthy_instances(self._runtime, state, change)
                 report(f"{healthy}/{needed} instance(s) healthy")
                 if healthy >= needed:
                     return Found(f"{healthy} instance(s) healthy")
-                if time.monotonic() >= deadline:
-                    raise _failed(
-                        change, f"{healthy} of {needed} instance(s) healthy after {change.ready_timeout_seconds} s"
-                    )
+                if datetime.now(UTC) >= deadline:
+                    why = f"{healthy} of {needed} instance(s) healthy after {change.ready_timeout_seconds} s"
+                    raise _failed(change, why)
                 await asyncio.sleep(POLL_INTERVAL_SECONDS)
 
         return await self._runtime.steps.run(self._key(request, "healthy", change.green), Found, work)
@@ -79,7 +80,7 @@ class ReleaseActivities:
         of = request.of
 
         async def work(report: Report) -> Found:
-            judge = Judge(self._runtime, await self._state(of), request)
+            judge = Judge(self._runtime, await self._state(of), request, temporal_clock())
             return Found(await judge.until_over(datetime.fromisoformat(request.began_at), report))
 
         name = f"bake-{request.weight_percent}"
@@ -93,8 +94,14 @@ class ReleaseActivities:
         async def work(report: Report) -> Found:
             state = await self._runtime.bodies.get(of.state, DesiredState, lease.environment)
             traffic = self._traffic(state, lease)
+            failures: list[AdxError] = []
             for change in of.changes:
-                await traffic.give_back(change, is_blue_gone=of.is_blue_gone)
+                try:
+                    await traffic.give_back(change, is_blue_gone=of.is_blue_gone)
+                except AdxError as error:  # the others are not to wait for it
+                    failures.append(error)
+            if failures:
+                raise failures[0]
             report(f"{', '.join(change.service for change in of.changes)}: all requests to the old release")
             return Found(report.message)
 
@@ -117,6 +124,12 @@ class ReleaseActivities:
         lease = request.lease
         content = f"{request.state}@{content}"
         return StepKey(lease.rollout_id, lease.environment, name, content, f"service/{request.change.service}")
+
+
+def temporal_clock() -> Callable[[], float]:
+    """Temporal's time, in seconds since the epoch, by this machine's clock, which may be ahead of it or behind."""
+    ahead_seconds = time.time() - activity.info().started_time.timestamp()
+    return lambda: time.time() - ahead_seconds
 
 
 def _failed(change: ReleaseChange, why: str) -> WorkloadFailed:

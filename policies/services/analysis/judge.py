@@ -99,7 +99,11 @@ def _broken_lately(rules: Rules, evidence: Evidence, errors: _Errors) -> Iterato
 def _of_rate(rule: RateRule, green: Measured, blue: Measured, errors: _Errors) -> Iterator[Finding]:
     given = {"fail_error": errors.fail_error, "pass_error": errors.pass_error}
     g, b = green.requests, blue.requests
-    if rule.worse_by is not None:
+    if rule.worse_by is not None and b.total == 0:
+        # A release that serves nobody, or is down, must not keep its successor away: as if none of its had failed.
+        missing = _too_few(f"{rates.NAME}, as blue has no requests", errors, green=g.total)
+        yield missing or rates.against_limit(g, at_most=rule.worse_by, **given)
+    elif rule.worse_by is not None:
         missing = _too_few(f"{rates.NAME} against blue", errors, green=g.total, blue=b.total)
         yield missing or rates.against_blue(g, b, worse_by=rule.worse_by, **given)
     if rule.at_most is not None:
@@ -110,7 +114,9 @@ def _of_rate(rule: RateRule, green: Measured, blue: Measured, errors: _Errors) -
 def _of_latency(rule: LatencyRule, green: Measured, blue: Measured, errors: _Errors) -> Iterator[Finding]:
     given = {"quantile": rule.quantile, "fail_error": errors.fail_error, "pass_error": errors.pass_error}
     g, b, name = green.latency, blue.latency, latency.name_of(rule.quantile)
-    if rule.worse_by is not None:
+    if rule.worse_by is not None and b.total == 0 and g.total > 0:
+        yield Finding(f"{name} against blue", "pass", "blue has no requests to compare with")
+    elif rule.worse_by is not None:
         missing = _too_few(f"{name} against blue", errors, green=g.total, blue=b.total)
         yield missing or latency.against_blue(g, b, worse_by=rule.worse_by, **given)
     if rule.at_most_seconds is not None:
@@ -122,7 +128,9 @@ def _of_query(rule: QueryRule, values: QueryValues, errors: _Errors) -> Iterator
     given = {"fail_error": errors.fail_error, "pass_error": errors.pass_error}
     if rule.at_most is not None or rule.at_least is not None:
         yield queries.against_limits(rule, values)
-    if rule.worse_by is not None:
+    if rule.worse_by is not None and values.green and not values.blue:
+        yield Finding(f"{rule.name} against blue", "pass", "blue has no values to compare with")
+    elif rule.worse_by is not None:
         yield queries.against_blue(rule, values, worse_by=rule.worse_by, **given)
 
 

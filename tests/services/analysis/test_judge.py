@@ -53,7 +53,7 @@ GOOD, BLUE = measured(2000), measured(3000, 1)
         pytest.param(GOOD, measured(99), MIDDLE, "inconclusive", "too few requests: blue 99", id="too few of blue"),
         pytest.param(Measured(), BLUE, MIDDLE, "inconclusive", "no data: no requests of green", id="no data yet"),
         pytest.param(Measured(), BLUE, END, "fail", "no requests of green until the end", id="no data"),
-        pytest.param(GOOD, Measured(), END, "fail", "no requests of blue until the end", id="no data of blue"),
+        pytest.param(GOOD, Measured(), END, "pass", "checks hold", id="no data of blue"),
         pytest.param(measured(2000, 20), BLUE, MIDDLE, "inconclusive", "it may be", id="not clear"),
         pytest.param(measured(2000, 20), BLUE, END, "fail", "still so at the end", id="not clear until the end"),
     ],
@@ -89,6 +89,16 @@ def test_a_query_without_data_fails_at_the_end() -> None:
     )
     seen = {"errors-in-log": QueryValues((Sample(15, 1), Sample(30, 9), Sample(45, 9)))}
     assert judge(rules, Evidence(GOOD, BLUE, seen), MIDDLE).outcome == "fail"
+
+
+@pytest.mark.parametrize(("failed", "outcome"), [(0, "pass"), (60, "fail")])
+def test_a_blue_that_serves_nobody_does_not_keep_its_successor_away(failed: int, outcome: str) -> None:
+    """The mend of a release that is down must come through; as if none of its requests had failed."""
+    rules = Rules(rate=RateRule(worse_by=0.01), latency=(LatencyRule(0.95, worse_by=0.5),))
+    verdict = judge(rules, Evidence(green=measured(600, failed)), Look(3, 3, is_last=True))
+
+    assert verdict.outcome == outcome, verdict.reason
+    assert any("blue has no requests" in f"{one.check} {one.reason}" for one in verdict.findings)
 
 
 def test_rules_without_a_check_are_refused() -> None:

@@ -34,7 +34,10 @@ class ConsulRegistry:
         self._client = client
 
     async def register(self, registration: ServiceRegistration) -> None:
-        """Put the instance in, and take out a dead one at its place. Raises RegistrationRefused if one lives there."""
+        """Put the instance in, in the place of an earlier one of its service, or of a dead one of another.
+
+        Raises RegistrationRefused where an instance of another service lives there.
+        """
         check_registration(registration)
         arguments = arguments_of(registration)
         await self._make_room(registration)
@@ -73,19 +76,25 @@ class ConsulRegistry:
         await self._client.close()
 
     async def _make_room(self, registration: ServiceRegistration) -> None:
-        """One port is one process: a second registration of it is a mistake, or what a process that died has left."""
+        """One port is one process: a second registration of it is a mistake, or what a process that died has left.
+
+        Of the same service it is the latter, though the check may pass: that asks the port, and this process answers.
+        """
         first = registration.endpoints[0]
         there = await self._client.services(f'Address == "{first.address}" and Port == {first.port}')
         for other_id, other in there.items():
             if other_id == registration.id:
                 continue
-            checks = await self._client.checks(f'ServiceID == "{other_id}"')
-            if not any(check["Status"] == "critical" for check in checks.values()):
+            if other["Service"] != registration.name and not await self._is_critical(other_id):
                 raise RegistrationRefused(
                     f"{registration.id} cannot be registered at {first}: {other_id} of {other['Service']} is there",
                     next_step="choose another port, or deregister the other one",
                 )
             await self._client.deregister(other_id)
+
+    async def _is_critical(self, service_id: str) -> bool:
+        checks = await self._client.checks(f'ServiceID == "{service_id}"')
+        return any(check["Status"] == "critical" for check in checks.values())
 
 
 class _Bucket:

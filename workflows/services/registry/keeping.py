@@ -50,6 +50,10 @@ async def keep_alive(registry: Registry, registration: ServiceRegistration) -> N
             if not failures:
                 _LOG.warning("registration cannot be renewed", instance=registration.id, why=str(error))
             failures += 1
+        except Exception as error:  # noqa: BLE001 - whatever it is, the instance lives on
+            if not failures:
+                _LOG.error("registration cannot be renewed", instance=registration.id, exc_info=error)
+            failures += 1
         else:
             if failures:
                 _LOG.info("registration is renewed again", instance=registration.id)

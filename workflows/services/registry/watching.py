@@ -83,6 +83,10 @@ class Watched:
                         self._hear(instances)
             except AdxError as error:
                 self._miss(error, is_first=failures == 0)
+            except Exception as error:  # noqa: BLE001 - a watcher that ended would never be begun again
+                if failures == 0:
+                    _LOG.error("watcher failed, and is begun anew", service=self.name, exc_info=error)
+                self._miss(error, is_first=False)
             await asyncio.sleep(self._backoff_seconds(failures))
             failures += 1
 
@@ -98,11 +102,12 @@ class Watched:
         self.known = Known(instances, now, now + self._times.stale, "")
         self._has_answered.set()
 
-    def _miss(self, error: AdxError, *, is_first: bool) -> None:
+    def _miss(self, error: Exception, *, is_first: bool) -> None:
         """What was known stays, for as long as it is valid."""
+        why = str(error) if isinstance(error, AdxError) else type(error).__name__
         if is_first:
-            _LOG.warning("registry cannot be asked", service=self.name, why=str(error))
-        self.known = self.known._replace(why=str(error))
+            _LOG.warning("registry cannot be asked", service=self.name, why=why)
+        self.known = self.known._replace(why=why)
 
     def _backoff_seconds(self, failures: int) -> float:
         longest = min(self._times.first_backoff * 2.0 ** min(failures, 16), self._times.longest_backoff)
