@@ -47,6 +47,7 @@ def test_a_gateway_is_told_what_there_is_not() -> None:
         (lambda: Split({BLUE: 110, GREEN: -10}), "cannot have 110 %"),
         (lambda: Split({"blue": 100}), "'blue' is no id"),
         (lambda: Split({BLUE: 100}, testers=TesterRoute("h", "v", GREEN)), "testers would go to the release 9e9e9e9e"),
+        (lambda: Split({BLUE: 100}, fallback=GREEN), "fallback would be the release 9e9e9e9e"),
         (lambda: Split({BLUE: 100}, mirror=Mirror(GREEN, 5)), "copies would go to the release 9e9e9e9e"),
         (lambda: shifted(BLUE, GREEN, 100, mirror_percent=5), "has all requests"),
         (lambda: shifted(BLUE, BLUE, 5), "from itself"),

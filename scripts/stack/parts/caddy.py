@@ -30,7 +30,10 @@ def settings(_home: Home, known: Record) -> dict[str, str]:
 
 
 def configuration(*, listen: str, admin_listen: str, consul_url: str, state_folder: Path) -> dict[str, Any]:
-    """What ``workflows.services.gateway_config`` makes of the same. It may not be imported here; a test compares."""
+    """What ``workflows.services.gateway_config`` makes of the same, with ``allow_loopback``.
+
+    It may not be imported here; a test compares.
+    """
     proxy = {
         "handler": "reverse_proxy",
         "dynamic_upstreams": {"source": "adx"},
@@ -38,8 +41,10 @@ def configuration(*, listen: str, admin_listen: str, consul_url: str, state_fold
         "transport": {
             "protocol": "http",
             "dial_timeout": "1s",
+            "response_header_timeout": "60s",
             "keep_alive": {"idle_timeout": "4s", "max_idle_conns_per_host": 256},
             "compression": False,
+            "network_proxy": {"from": "none"},
         },
     }
     route = {"handle": [{"handler": "adx_gateway", "find_by": ["host", "path"]}, proxy], "terminal": True}
@@ -54,7 +59,14 @@ def configuration(*, listen: str, admin_listen: str, consul_url: str, state_fold
         "admin": {"listen": admin_listen, "config": {"persist": False}},
         "logging": {"logs": {"default": {"level": "WARN"}}},
         "apps": {
-            "adx": {"consul_url": consul_url, "state_folder": str(state_folder), "mirror_at_once": 64},
+            "adx": {
+                "consul_url": consul_url,
+                "state_folder": str(state_folder),
+                "mirror_at_once": 64,
+                "remember_seconds": 600,
+                "allow_loopback": True,  # all that runs here is at 127.0.0.1
+                "admin_listen": admin_listen,
+            },
             "http": {"grace_period": "10s", "metrics": {}, "servers": {"gateway": server}},
         },
     }

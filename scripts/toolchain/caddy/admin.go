@@ -36,10 +36,11 @@ func (a adminAPI) Routes() []caddy.AdminRoute {
 }
 
 func (adminAPI) serve(w http.ResponseWriter, r *http.Request) error {
-	g := current.Load()
-	if g == nil {
+	running := current.Load()
+	if running == nil {
 		return problem(w, http.StatusServiceUnavailable, "the configuration has no app adx")
 	}
+	g := running.gateway
 	kind, name, _ := strings.Cut(strings.TrimPrefix(r.URL.Path, "/adx/"), "/")
 	if name != "" && !serviceName.MatchString(name) {
 		return problem(w, http.StatusBadRequest, fmt.Sprintf("%q is not a service's name (%s)", name, serviceName))

@@ -22,10 +22,14 @@ const (
 	firstPause     = 100 * time.Millisecond
 	longestPause   = 2 * time.Second
 	shortestTurn   = 25 * time.Millisecond // of answers: an agent with many checks has news all the time
-	// After the registry was away or was reset, instances that it does not list are kept so long: they
-	// may only not have registered again yet. One that is really gone costs a second attempt, nothing more.
+	// After the registry was away or was reset, or lists nothing at all at once, instances that it does not list are
+	// kept so long: they may only not have registered again yet. One that is really gone costs a second attempt.
 	keepMissingFor = 30 * time.Second
+	filteredHeader = "X-Consul-Results-Filtered-By-Acls"
 )
+
+// errFiltered means that the token may not read all of what was asked for.
+var errFiltered = errors.New("the token for consul may not read all of it")
 
 // consul asks a Consul agent (Consul manual, HTTP API, "Blocking Queries").
 type consul struct {
@@ -44,6 +48,7 @@ func newConsul(url, tokenFile string) *consul {
 }
 
 // get asks for path; with an index it returns when there is something newer, or after wait. It gives the next index.
+// With errFiltered the rest of the answer is there.
 func (c *consul) get(ctx context.Context, path string, index uint64, wait time.Duration, into any) (uint64, error) {
 	// Consul adds up to a sixteenth to the wait, so that not everybody asks again at once.
 	ctx, cancel := context.WithTimeout(ctx, wait+wait/16+5*time.Second)
@@ -58,11 +63,11 @@ func (c *consul) get(ctx context.Context, path string, index uint64, wait time.D
 		return 0, err
 	}
 	if c.tokenFile != "" {
-		token, err := os.ReadFile(c.tokenFile) // each time: it may be rotated
+		token, err := readToken(c.tokenFile)
 		if err != nil {
-			return 0, errors.New("the token file cannot be read")
+			return 0, err
 		}
-		request.Header.Set("X-Consul-Token", strings.TrimSpace(string(token)))
+		request.Header.Set("X-Consul-Token", token)
 	}
 	answer, err := c.client.Do(request)
 	if err != nil {
@@ -80,7 +85,25 @@ func (c *consul) get(ctx context.Context, path string, index uint64, wait time.D
 	if err != nil {
 		return 0, errors.New("the answer has no X-Consul-Index: this is not Consul")
 	}
-	return max(next, 1), nil // the manual: 0 would not wait
+	next = max(next, 1) // the manual: 0 would not wait
+	if answer.Header.Get(filteredHeader) == "true" {
+		return next, errFiltered
+	}
+	return next, nil
+}
+
+// readToken is called for every question: the token may be rotated. Without one the question would be asked
+// by nobody in particular, and answered as if there were nothing.
+func readToken(file string) (string, error) {
+	content, err := os.ReadFile(file)
+	if err != nil {
+		return "", errors.New("the token file cannot be read")
+	}
+	token := strings.TrimSpace(string(content))
+	if token == "" {
+		return "", errors.New("the token file is empty")
+	}
+	return token, nil
 }
 
 // healthEntry is what is needed of an answer of /v1/health/service.
@@ -94,25 +117,42 @@ type healthEntry struct {
 		Meta    map[string]string
 		Weights struct{ Passing int }
 	}
+	Checks []struct{ Status string }
 }
 
-func (e healthEntry) instance() (instance, bool) {
-	host := e.Service.Address
-	if host == "" {
-		host = e.Node.Address
+func (e healthEntry) host() string {
+	if e.Service.Address == "" {
+		return e.Node.Address
 	}
-	if host == "" || e.Service.Port <= 0 {
-		return instance{}, false
+	return e.Service.Address
+}
+
+func (e healthEntry) address() string {
+	return net.JoinHostPort(e.host(), strconv.Itoa(e.Service.Port))
+}
+
+// isPassing says what ?passing would: all checks of the instance and of its node pass.
+func (e healthEntry) isPassing() bool {
+	for _, check := range e.Checks {
+		if check.Status != "passing" {
+			return false
+		}
 	}
-	release := e.Service.Meta["release"]
-	if release == "" && e.Service.Meta["version"] == "" {
-		return instance{}, false // ADX did not register it, so nobody chose that it can be reached from outside
+	return true
+}
+
+// isOfADX says whether a registration by ADX wrote it, so that somebody chose that it can be reached from outside:
+// it has a release, or among its endpoints (name/address/port,…) its own place. Others write neither.
+func (e healthEntry) isOfADX() bool {
+	if release := e.Service.Meta["release"]; release != "" {
+		return releaseName.MatchString(release)
 	}
-	if release != "" && !releaseName.MatchString(release) {
-		return instance{}, false
-	}
-	address := net.JoinHostPort(host, strconv.Itoa(e.Service.Port))
-	return instance{Address: address, Release: release, Weight: e.Service.Weights.Passing}, true
+	place := fmt.Sprintf("/%s/%d,", e.Service.Address, e.Service.Port)
+	return strings.Contains(e.Service.Meta["endpoints"]+",", place)
+}
+
+func (e healthEntry) instance() instance {
+	return instance{Address: e.address(), Release: e.Service.Meta["release"], Weight: e.Service.Weights.Passing}
 }
 
 // follow calls read again and again with the last index until the context ends. read returns the next index.
@@ -147,70 +187,4 @@ func sleep(ctx context.Context, duration time.Duration) {
 	case <-ctx.Done():
 	case <-time.After(duration):
 	}
-}
-
-// watch keeps the instances of one service up to date until the context ends.
-type watch struct {
-	consul    *consul
-	service   string
-	known     []instance
-	doubtful  map[string]bool // addresses that the registry has not listed since it was away
-	keepUntil time.Time
-	changed   func([]instance)
-}
-
-func (w *watch) run(ctx context.Context, failed func(error)) {
-	w.doubt() // what is known comes from a file: the registry may be starting, too
-	follow(ctx, func(index uint64) (uint64, error) { return w.read(ctx, index) }, failed)
-}
-
-// doubt begins the time in which instances are kept though the registry does not list them.
-func (w *watch) doubt() {
-	w.keepUntil = time.Now().Add(keepMissingFor)
-	w.doubtful = make(map[string]bool, len(w.known))
-	for _, one := range w.known {
-		w.doubtful[one.Address] = true
-	}
-}
-
-func (w *watch) read(ctx context.Context, index uint64) (uint64, error) {
-	wait := blockFor
-	if left := time.Until(w.keepUntil); left > 0 && len(w.doubtful) > 0 {
-		wait = min(wait, left+time.Second)
-	}
-	var entries []healthEntry
-	path := "/v1/health/service/" + url.PathEscape(w.service) + "?passing=true"
-	next, err := w.consul.get(ctx, path, index, wait, &entries)
-	if err != nil {
-		w.doubt()
-		return 0, err
-	}
-	if next < index { // the manual: the index went back, so the registry was reset
-		w.doubt()
-		next = 0
-	}
-	w.take(entries)
-	return next, nil
-}
-
-func (w *watch) take(entries []healthEntry) {
-	found := make([]instance, 0, len(entries))
-	listed := make(map[string]bool, len(entries))
-	for _, entry := range entries {
-		if one, ok := entry.instance(); ok && !listed[one.Address] {
-			listed[one.Address] = true
-			delete(w.doubtful, one.Address)
-			found = append(found, one)
-		}
-	}
-	if time.Now().Before(w.keepUntil) {
-		for _, old := range w.known {
-			if w.doubtful[old.Address] {
-				old.Unconfirmed = true
-				found = append(found, old)
-			}
-		}
-	}
-	w.known = found
-	w.changed(found)
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"maps"
 	"os"
 	"slices"
@@ -15,17 +16,21 @@ import (
 const (
 	waitForRegistry = 3 * time.Second // a first request, until the registry has answered
 	saveAfter       = 500 * time.Millisecond
+	saveEvery       = time.Minute // though nothing changed: what is remembered must not seem old
 	tidyEvery       = 10 * time.Minute
 	registryItself  = "consul" // its servers are registered like services
 )
 
 // gateway is all that outlives a configuration of Caddy: splits, instances and who watches them.
 type gateway struct {
-	consul *consul
-	folder string
-	mirror *mirror
-	logger *zap.Logger
-	seen   seen
+	settings  settings
+	lock      *os.File
+	consul    *consul
+	permitted permitted
+	folder    string
+	mirror    *mirror
+	logger    *zap.Logger
+	seen      seen
 
 	context context.Context
 	cancel  context.CancelFunc
@@ -43,16 +48,23 @@ type gateway struct {
 }
 
 // openGateway reads the state folder and begins to watch the registry.
-func openGateway(settings settings, logger *zap.Logger) (*gateway, error) {
+func openGateway(settings settings, permitted permitted, logger *zap.Logger) (*gateway, error) {
 	if err := os.MkdirAll(settings.StateFolder, 0o700); err != nil {
+		return nil, err
+	}
+	lock, err := lockFolder(settings.StateFolder)
+	if err != nil {
 		return nil, err
 	}
 	splits, err := readSplits(settings.StateFolder)
 	if err != nil {
-		return nil, err
+		return nil, errors.Join(err, lock.Close())
 	}
 	g := &gateway{
+		settings:     settings,
+		lock:         lock,
 		consul:       newConsul(settings.ConsulURL, settings.ConsulTokenFile),
+		permitted:    permitted,
 		folder:       settings.StateFolder,
 		mirror:       newMirror(settings.MirrorAtOnce),
 		logger:       logger,
@@ -60,7 +72,7 @@ func openGateway(settings settings, logger *zap.Logger) (*gateway, error) {
 		unsaved:      make(chan struct{}, 1),
 	}
 	g.context, g.cancel = context.WithCancel(context.Background())
-	remembered := readInstances(settings.StateFolder)
+	remembered := readInstances(settings.StateFolder, time.Duration(settings.RememberSeconds)*time.Second)
 	names := slices.Concat(slices.Collect(maps.Keys(splits)), slices.Collect(maps.Keys(remembered)))
 	for _, name := range names {
 		g.create(name, splits[name], remembered[name])
@@ -75,7 +87,7 @@ func (g *gateway) Destruct() error {
 	g.cancel()
 	g.running.Wait()
 	g.mirror.close()
-	return nil
+	return g.lock.Close()
 }
 
 func (g *gateway) background(work func()) { g.running.Go(work) }
@@ -102,10 +114,15 @@ func (g *gateway) findOrMake(name string, remembered []instance) *service {
 	ctx, cancel := context.WithCancel(g.context)
 	made.stop = cancel
 	g.services.Store(name, made)
-	watching := &watch{consul: g.consul, service: name, known: remembered, changed: func(found []instance) {
+	watching := &watch{consul: g.consul, permitted: g.permitted, service: name, known: remembered}
+	watching.changed = func(found []instance) {
 		g.answered()
 		g.learn(made, found)
-	}}
+	}
+	watching.warn = func(address string, err error) {
+		g.logger.Warn("an instance gets no requests: its registered address is not permitted",
+			zap.String("service", name), zap.String("address", address), zap.Error(err))
+	}
 	g.background(func() {
 		watching.run(ctx, func(err error) {
 			g.logger.Warn("the registry does not answer; going on with the instances known last",
@@ -170,7 +187,7 @@ func (g *gateway) watchCatalog() {
 	read := func(index uint64) (uint64, error) {
 		var names map[string][]string
 		next, err := g.consul.get(g.context, "/v1/catalog/services", index, blockFor, &names)
-		if err != nil {
+		if err != nil && !(errors.Is(err, errFiltered) && len(names) > 0) { // a token may know some services only
 			return 0, err
 		}
 		found := make(map[string]bool, len(names))
@@ -211,10 +228,11 @@ func (g *gateway) each() map[string]*service {
 	return found
 }
 
-// saveInstances writes the instances down some time after they changed.
+// saveInstances writes the instances down some time after they changed, and now and then.
 func (g *gateway) saveInstances() {
-	tidying := time.NewTicker(tidyEvery)
+	tidying, saving := time.NewTicker(tidyEvery), time.NewTicker(saveEvery)
 	defer tidying.Stop()
+	defer saving.Stop()
 	for {
 		select {
 		case <-g.context.Done():
@@ -225,6 +243,7 @@ func (g *gateway) saveInstances() {
 				s.tidy()
 			}
 			continue
+		case <-saving.C:
 		case <-g.unsaved:
 		}
 		select {
@@ -238,7 +257,7 @@ func (g *gateway) saveInstances() {
 				known[name] = present.list
 			}
 		}
-		if err := writeInstances(g.folder, known); err != nil {
+		if err := writeInstances(g.folder, known, time.Now()); err != nil {
 			g.logger.Warn("the instances cannot be written down", zap.Error(err))
 		}
 	}

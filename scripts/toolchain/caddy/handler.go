@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"net/url"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -64,7 +65,8 @@ func (h *handler) Provision(ctx caddy.Context) error {
 // ServeHTTP decides, counts and copies; the rest is reverse_proxy's.
 func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler) error {
 	begun := time.Now()
-	r.Header.Del(mirrorHeader) // only the gateway says what is a copy
+	strip(r.Header, mirrorHeader) // only the gateway says what is a copy
+	strip(r.Header, prefixHeader)
 	found := h.find(r)
 	if found == nil {
 		refuse(w, http.StatusNotFound, "no such service")
@@ -83,7 +85,11 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyht
 	isAborted := true
 	defer func() { // also when reverse_proxy breaks an answer off, by a panic
 		decided.land()
-		observe(found.name, decided.served(), answer.code(isAborted), time.Since(begun))
+		if answer.isStream {
+			countRequest(found.name, decided.served(), answer.code(isAborted))
+		} else {
+			observe(found.name, decided.served(), answer.code(isAborted), time.Since(begun))
+		}
 		h.gateway.mirror.send(copying)
 	}()
 	err := next.ServeHTTP(answer, r)
@@ -113,7 +119,8 @@ func (h *handler) find(r *http.Request) *service {
 				return found
 			}
 		case "path":
-			name, rest, _ := strings.Cut(strings.TrimPrefix(r.URL.Path, "/"), "/")
+			// As it was sent: in /shop%2Fcart there is one segment, which is no service's name.
+			name, rest, _ := strings.Cut(strings.TrimPrefix(r.URL.EscapedPath(), "/"), "/")
 			if found := h.gateway.find(r.Context(), name); found != nil {
 				takeOff(r, name, rest)
 				return found
@@ -135,13 +142,13 @@ func firstLabel(host string) string {
 	return strings.ToLower(first)
 }
 
-// takeOff removes the first segment of the path, and tells the service that it was there.
+// takeOff removes the first segment of the path, and tells the service that it was there; rest is still escaped.
 func takeOff(r *http.Request, name, rest string) {
-	r.URL.Path = "/" + rest
-	if raw := r.URL.RawPath; raw != "" {
-		r.URL.RawPath = strings.TrimPrefix(raw, "/"+name)
+	r.URL.RawPath = "/" + rest
+	if plain, err := url.PathUnescape(r.URL.RawPath); err == nil { // else EscapedPath would not have been this
+		r.URL.Path = plain
 	}
-	r.Header.Set("X-Forwarded-Prefix", "/"+name)
+	r.Header.Set(prefixHeader, "/"+name)
 	r.RequestURI = r.URL.RequestURI()
 }
 
@@ -184,15 +191,21 @@ func (h *handler) log(d *decision, err error) {
 // recorder takes note of the status, and adds the cookie of a sticky split to the answer.
 type recorder struct {
 	*caddyhttp.ResponseWriterWrapper
-	decided *decision
-	request *http.Request
-	status  int
+	decided  *decision
+	request  *http.Request
+	status   int
+	isStream bool // it lasts as long as the client wants, which says nothing of the release
 }
 
 // WriteHeader is called with informational codes, too; the first other one counts.
 func (a *recorder) WriteHeader(status int) {
 	if a.status == 0 && (status >= 200 || status == http.StatusSwitchingProtocols) {
 		a.status = status
+		a.isStream = status == http.StatusSwitchingProtocols ||
+			strings.HasPrefix(a.Header().Get("Content-Type"), "text/event-stream")
+		if status != statusClientGone {
+			a.decided.service.suspects.accepted(a.decided.instance.Address)
+		}
 		a.setCookie()
 	}
 	a.ResponseWriterWrapper.WriteHeader(status)
@@ -212,12 +225,15 @@ func (a *recorder) setCookie() {
 	if d.split == nil || d.split.Sticky == nil || d.split.Sticky.Cookie == "" || d.isTester {
 		return
 	}
-	release := d.served()
-	if sent, err := a.request.Cookie(d.split.Sticky.Cookie); err == nil && sent.Value == release {
+	release, name := d.served(), d.service.cookieName(d.split.Sticky)
+	if sent, err := a.request.Cookie(name); err == nil && sent.Value == release {
+		return
+	}
+	if d.split.Releases[release] == 0 { // the fallback, for as long as it must
 		return
 	}
 	cookie := http.Cookie{
-		Name: d.split.Sticky.Cookie, Value: release, Path: "/",
+		Name: name, Value: release, Path: "/",
 		HttpOnly: true, SameSite: http.SameSiteLaxMode, Secure: a.request.TLS != nil,
 	}
 	a.Header().Add("Set-Cookie", cookie.String())

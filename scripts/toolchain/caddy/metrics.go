@@ -63,8 +63,12 @@ func label(release string) string {
 	return release
 }
 
-func observe(service, release string, code int, took time.Duration) {
+func countRequest(service, release string, code int) {
 	requestsTotal.WithLabelValues(service, label(release), strconv.Itoa(code)).Inc()
+}
+
+func observe(service, release string, code int, took time.Duration) {
+	countRequest(service, release, code)
 	requestSeconds.WithLabelValues(service, label(release)).Observe(took.Seconds())
 }
 

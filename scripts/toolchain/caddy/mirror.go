@@ -9,13 +9,11 @@ import (
 	"net/url"
 	"strconv"
 	"time"
+
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 )
 
-const (
-	maxMirroredBytes = 64 << 10
-	mirrorTimeout    = 10 * time.Second
-	mirrorHeader     = "X-Adx-Mirror"
-)
+const mirrorTimeout = 10 * time.Second
 
 // mirror sends copies of requests and throws the answers away. A copy that
 // would have to wait is dropped. Each service has a limit of its own: copies
@@ -44,7 +42,7 @@ func (m *mirror) close() {
 	m.transport.CloseIdleConnections()
 }
 
-// replica is a request that is to be sent a second time, once the real one is over.
+// replica is a request that is to be sent a second time, once the real one is over. It holds one of the service's places.
 type replica struct {
 	service *service
 	target  instance
@@ -52,13 +50,17 @@ type replica struct {
 	body    *tee
 }
 
-// begin prepares the copy of a request, before it is served; nil when this one is not to be copied.
-// The body is kept as it is read for the real request.
+// begin prepares the copy of a request, before it is served; nil when this one is not to be copied: only methods
+// that ask for no change are (RFC 9110 section 9.2.1). The body is kept as it is read for the real request. What it
+// gives must be sent, which ends it.
 func (m *mirror) begin(d *decision, r *http.Request) *replica {
 	if d.split == nil || d.split.mirrorPicker == nil || d.release == d.split.Mirror.Release || d.isTester {
 		return nil
 	}
-	if r.ContentLength > maxMirroredBytes || r.Header.Get("Upgrade") != "" || r.Method == http.MethodConnect {
+	if (r.Method != http.MethodGet && r.Method != http.MethodHead) || r.Header.Get("Upgrade") != "" {
+		return nil
+	}
+	if r.ContentLength > maxMirroredBytes {
 		return nil
 	}
 	members := d.service.instances.Load().of(d.split.Mirror.Release)
@@ -66,7 +68,12 @@ func (m *mirror) begin(d *decision, r *http.Request) *replica {
 		return nil
 	}
 	target, _ := members.next(func(instance) bool { return false })
-	made := &replica{service: d.service, target: target, request: copied(r, target)}
+	made := &replica{service: d.service, target: target}
+	if d.service.mirroring.Add(1) > m.atOnce {
+		made.end("dropped")
+		return nil
+	}
+	made.request = copied(r, target)
 	if r.Body != nil && r.Body != http.NoBody && r.ContentLength != 0 {
 		made.body = &tee{ReadCloser: r.Body, expected: r.ContentLength}
 		r.Body = made.body
@@ -74,30 +81,27 @@ func (m *mirror) begin(d *decision, r *http.Request) *replica {
 	return made
 }
 
-// send hands the copy over to a goroutine, if fewer than may be are under way.
+// send hands the copy over to a goroutine.
 func (m *mirror) send(c *replica) {
 	if c == nil {
 		return
 	}
-	count := func(code string) { mirroredTotal.WithLabelValues(c.service.name, label(c.target.Release), code).Inc() }
 	if c.body != nil {
 		content, ok := c.body.whole()
 		if !ok {
-			count("dropped")
+			c.end("dropped")
 			return
 		}
 		c.request.Body = io.NopCloser(bytes.NewReader(content))
 		c.request.ContentLength = int64(len(content))
 	}
-	if c.service.mirroring.Add(1) > m.atOnce {
-		c.service.mirroring.Add(-1)
-		count("dropped")
-		return
-	}
-	go func() {
-		defer c.service.mirroring.Add(-1)
-		count(m.exchange(c.request))
-	}()
+	go func() { c.end(m.exchange(c.request)) }()
+}
+
+// end gives the place back and counts what became of the copy.
+func (c *replica) end(code string) {
+	c.service.mirroring.Add(-1)
+	mirroredTotal.WithLabelValues(c.service.name, label(c.target.Release), code).Inc()
 }
 
 // exchange gives the status code of the answer as text, or "error".
@@ -123,9 +127,14 @@ func copied(r *http.Request, target instance) *http.Request {
 	}
 	header.Set(mirrorHeader, "1")
 	if host, _, err := net.SplitHostPort(r.RemoteAddr); err == nil {
+		if before := header.Get("X-Forwarded-For"); before != "" && isTrusted(r) {
+			host = before + ", " + host
+		}
 		header.Set("X-Forwarded-For", host)
 	}
-	header.Set("X-Forwarded-Host", r.Host)
+	if header.Get("X-Forwarded-Host") == "" || !isTrusted(r) {
+		header.Set("X-Forwarded-Host", r.Host)
+	}
 	return &http.Request{
 		Method: r.Method,
 		URL: &url.URL{
@@ -138,31 +147,8 @@ func copied(r *http.Request, target instance) *http.Request {
 	}
 }
 
-// tee keeps what is read through it, up to a bound.
-type tee struct {
-	io.ReadCloser
-	kept     bytes.Buffer
-	expected int64 // -1: unknown
-	isOver   bool  // too long
-	isEnded  bool  // the end was read
-}
-
-func (t *tee) Read(into []byte) (int, error) {
-	count, err := t.ReadCloser.Read(into)
-	if !t.isOver {
-		if t.kept.Len()+count > maxMirroredBytes {
-			t.isOver = true
-			t.kept = bytes.Buffer{}
-		} else {
-			t.kept.Write(into[:count])
-		}
-	}
-	t.isEnded = t.isEnded || err == io.EOF
-	return count, err
-}
-
-// whole is the body, if all of it was read and it is not too long.
-func (t *tee) whole() ([]byte, bool) {
-	isWhole := t.isEnded || (t.expected >= 0 && int64(t.kept.Len()) == t.expected)
-	return t.kept.Bytes(), isWhole && !t.isOver
+// isTrusted says whether the request came through a proxy that the configuration trusts.
+func isTrusted(r *http.Request) bool {
+	found, _ := caddyhttp.GetVar(r.Context(), caddyhttp.TrustedProxyVarKey).(bool)
+	return found
 }

@@ -1,6 +1,8 @@
 package main
 
 import (
+	"context"
+	"math/rand/v2"
 	"net/http"
 	"slices"
 	"sync"
@@ -8,7 +10,11 @@ import (
 	"time"
 )
 
-const suspectFor = time.Second // how long an instance that refused a connection is passed over
+// How long a request waits once every instance has refused its connection, before it tries them all again.
+const (
+	shortestWait = 100 * time.Millisecond
+	longestWait  = 250 * time.Millisecond
+)
 
 // service is what the gateway knows of one service. Requests only read it;
 // splits and instances are swapped in one step.
@@ -16,7 +22,7 @@ type service struct {
 	name      string
 	split     atomic.Pointer[split]
 	instances atomic.Pointer[instances]
-	suspects  sync.Map      // address -> time.Time until when
+	suspects  suspects
 	inFlight  sync.Map      // place -> *atomic.Int64
 	mirroring atomic.Int64  // copies under way
 	ready     chan struct{} // closed once the instances are known
@@ -75,21 +81,7 @@ func (s *service) tidy() {
 		}
 		return true
 	})
-	s.suspects.Range(func(address, _ any) bool {
-		if !present[address.(string)] {
-			s.suspects.Delete(address)
-		}
-		return true
-	})
-}
-
-func (s *service) isSuspect(address string) bool {
-	until, ok := s.suspects.Load(address)
-	if ok && time.Now().After(until.(time.Time)) {
-		s.suspects.Delete(address)
-		return false
-	}
-	return ok
+	s.suspects.keep(present)
 }
 
 // decision is where one request goes. A request is one goroutine: nothing here is shared.
@@ -123,11 +115,17 @@ func (s *service) decide(r *http.Request) *decision {
 	if !s.has(made.release) {
 		made.release = made.another([]string{made.release})
 	}
+	if made.release == "" && s.has(made.split.Fallback) {
+		made.release = made.split.Fallback
+	}
 	if made.release == "" {
 		return nil
 	}
 	return made
 }
+
+// cookieName has the service in it: in path mode services share a host, and so their cookies.
+func (s *service) cookieName(rule *sticky) string { return rule.Cookie + "-" + s.name }
 
 // byStickiness is the release that the client was at; empty when it may not stay there, or is new.
 func (d *decision) byStickiness(r *http.Request) string {
@@ -136,7 +134,7 @@ func (d *decision) byStickiness(r *http.Request) string {
 		return ""
 	}
 	if rule.Cookie != "" {
-		cookie, err := r.Cookie(rule.Cookie)
+		cookie, err := r.Cookie(d.service.cookieName(rule))
 		if err != nil || d.split.Releases[cookie.Value] == 0 || !d.service.has(cookie.Value) {
 			return ""
 		}
@@ -166,22 +164,16 @@ func (d *decision) another(without []string) string {
 	return ""
 }
 
-// next is the instance to try now. When it is asked again, the last one refused
-// the connection: then another of the same release, else of another release, and
-// when all have refused, all of them once more.
-func (d *decision) next() (instance, bool) {
+// next is the instance to try now. When it is asked again, the last one refused the connection: then another of the
+// same release, else of another release with a weight, else of the fallback; when all have refused, after a wait
+// all of them once more.
+func (d *decision) next(ctx context.Context) (instance, bool) {
 	d.refused()
-	found, ok := d.fromRelease(d.release)
-	if !ok && d.split != nil {
-		without := []string{d.release}
-		for name := d.another(without); name != "" && !ok; name = d.another(without) {
-			found, ok = d.fromRelease(name)
-			without = append(without, name)
-		}
-	}
+	found, ok := d.untried()
 	if !ok && len(d.tried) > 0 {
+		sleep(ctx, shortestWait+rand.N(longestWait-shortestWait)) // else thousands would try thousands of times
 		d.tried = d.tried[:0]
-		found, ok = d.fromRelease(d.release)
+		found, ok = d.untried()
 	}
 	if !ok {
 		return instance{}, false
@@ -191,13 +183,33 @@ func (d *decision) next() (instance, bool) {
 	return found, true
 }
 
+func (d *decision) untried() (instance, bool) {
+	if found, ok := d.fromRelease(d.release); ok || d.split == nil {
+		return found, ok
+	}
+	without := []string{d.release}
+	for name := d.another(without); name != ""; name = d.another(without) {
+		if found, ok := d.fromRelease(name); ok {
+			return found, true
+		}
+		without = append(without, name)
+	}
+	if d.split.Fallback == "" {
+		return instance{}, false
+	}
+	return d.fromRelease(d.split.Fallback)
+}
+
 func (d *decision) fromRelease(release string) (instance, bool) {
 	members := d.service.instances.Load().of(release)
 	if members == nil {
 		return instance{}, false
 	}
 	hasRefused := func(one instance) bool { return slices.Contains(d.tried, one.Address) }
-	found, ok := members.next(func(one instance) bool { return hasRefused(one) || d.service.isSuspect(one.Address) })
+	now := time.Now()
+	found, ok := members.next(func(one instance) bool {
+		return hasRefused(one) || d.service.suspects.has(one.Address, now)
+	})
 	if ok {
 		return found, true
 	}
@@ -212,7 +224,7 @@ func (d *decision) refused() {
 	d.land()
 	d.retries++
 	d.tried = append(d.tried, d.instance.Address)
-	d.service.suspects.Store(d.instance.Address, time.Now().Add(suspectFor))
+	d.service.suspects.refused(d.instance.Address, time.Now())
 	retriesTotal.WithLabelValues(d.service.name, label(d.instance.Release)).Inc()
 }
 

@@ -32,6 +32,8 @@ type split struct {
 	Testers  *testers       `json:"testers"`
 	Sticky   *sticky        `json:"sticky"`
 	Mirror   *mirrorRule    `json:"mirror"`
+	// Who answers when no release with a weight has an instance that does.
+	Fallback string `json:"fallback,omitempty"`
 
 	picker       *picker
 	mirrorPicker *picker // nil without copies
@@ -58,9 +60,13 @@ type mirrorRule struct {
 }
 
 // parseSplit reads and checks a split. Its error says what is wrong, for people.
-func parseSplit(body []byte) (*split, error) {
+func parseSplit(body []byte) (*split, error) { return decodeSplit(body, true) }
+
+func decodeSplit(body []byte, isStrict bool) (*split, error) {
 	decoder := json.NewDecoder(bytes.NewReader(body))
-	decoder.DisallowUnknownFields()
+	if isStrict {
+		decoder.DisallowUnknownFields()
+	}
 	made := new(split)
 	if err := decoder.Decode(made); err != nil {
 		return nil, fmt.Errorf("not a split: %s", explained(err))
@@ -127,6 +133,11 @@ func (s *split) checkRules() error {
 		}
 		if name := k.Cookie + k.Header; !token.MatchString(name) {
 			return fmt.Errorf("sticky: %q is not a name", name)
+		}
+	}
+	if s.Fallback != "" {
+		if err := s.mustHave("fallback", s.Fallback); err != nil {
+			return err
 		}
 	}
 	if m := s.Mirror; m != nil {

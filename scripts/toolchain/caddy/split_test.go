@@ -5,6 +5,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 )
 
 func TestWhatIsWrongWithASplitIsSaid(t *testing.T) {
@@ -25,6 +26,7 @@ func TestWhatIsWrongWithASplitIsSaid(t *testing.T) {
 		`{"releases": {"a": 100}, "testers": {"header": "x", "value": "y", "release": "b"}}`:          "not among",
 		`{"releases": {"a": 100}, "mirror": {"release": "a", "percent": 101}}`:                        "mirror.percent",
 		`{"releases": {"a":10,"b":10,"c":10,"d":10,"e":10,"f":10,"g":10,"h":10,"i":10,"j":10,"k":0}}`: "at most 10",
+		`{"releases": {"a": 100}, "fallback": "b"}`:                                                   "fallback",
 	} {
 		if _, err := parseSplit([]byte(body)); err == nil || !strings.Contains(err.Error(), said) {
 			t.Errorf("%s: %v, expected: %s", body, err, said)
@@ -67,22 +69,43 @@ func TestStateSurvivesAndDamageIsNotIgnored(t *testing.T) {
 	}
 }
 
-func TestInstancesMissingAfterAnOutageAreKeptAWhile(t *testing.T) {
-	var last []instance
-	w := &watch{known: []instance{{Address: "1:1", Release: "r", Weight: 1}, {Address: "2:2", Release: "r", Weight: 1}}, changed: func(found []instance) { last = found }}
-	entry := func(host string) healthEntry {
-		var made healthEntry
-		made.Service.Address, made.Service.Port, made.Service.Meta = host, 1, map[string]string{"release": "r"}
-		return made
+func TestAnOlderGatewayReadsWhatANewerOneWrote(t *testing.T) {
+	folder := t.TempDir()
+	content := `{"splits": {"shop": {"releases": {"a": 100}, "of_tomorrow": 1}}, "also": []}`
+	if err := os.WriteFile(filepath.Join(folder, splitsFile), []byte(content), 0o600); err != nil {
+		t.Fatal(err)
 	}
-	w.doubt()
-	w.take(nil)
-	if len(last) != 2 || !last[0].Unconfirmed {
-		t.Fatalf("an empty answer after an outage took instances away: %v", last)
+	if found, err := readSplits(folder); err != nil || found["shop"].Releases["a"] != whole {
+		t.Fatal(found, err)
 	}
-	w.take([]healthEntry{entry("1")})
-	w.take(nil)
-	if len(last) != 1 || last[0].Address != "2:2" {
-		t.Fatalf("an instance that was listed again and then left is to be gone at once: %v", last)
+}
+
+func TestOldInstancesAreNotRemembered(t *testing.T) {
+	folder := t.TempDir()
+	known := map[string][]instance{"shop": {{Address: "10.0.0.1:1", Release: "r"}}}
+	for age, remembered := range map[time.Duration]int{time.Minute: 1, time.Hour: 0, -time.Hour: 0} {
+		if err := writeInstances(folder, known, time.Now().Add(-age)); err != nil {
+			t.Fatal(err)
+		}
+		if found := readInstances(folder, 10*time.Minute); len(found) != remembered {
+			t.Errorf("%s old: %v", age, found)
+		}
 	}
+}
+
+func TestAStateFolderHasOneGateway(t *testing.T) {
+	folder := t.TempDir()
+	first, err := lockFolder(folder)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := lockFolder(folder); err == nil || !strings.Contains(err.Error(), "in use by another gateway") {
+		t.Fatal(err)
+	}
+	_ = first.Close()
+	second, err := lockFolder(folder)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = second.Close()
 }

@@ -7,11 +7,14 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"syscall"
+	"time"
 )
 
 const (
 	splitsFile    = "splits.json"
 	instancesFile = "instances.json"
+	lockFile      = "lock"
 )
 
 // writeAtomically replaces a file so that whoever reads it, now or after a
@@ -64,7 +67,8 @@ type splitsDocument struct {
 }
 
 // readSplits gives what was saved. A file that is damaged is an error: to go
-// on without it would send traffic to releases that nobody chose.
+// on without it would send traffic to releases that nobody chose. Fields that a
+// newer gateway wrote are passed over: an older one must be able to take its place.
 func readSplits(folder string) (map[string]*split, error) {
 	path := filepath.Join(folder, splitsFile)
 	content, err := os.ReadFile(path)
@@ -80,7 +84,7 @@ func readSplits(folder string) (map[string]*split, error) {
 	}
 	found := make(map[string]*split, len(document.Splits))
 	for name, raw := range document.Splits {
-		if found[name], err = parseSplit(raw); err != nil {
+		if found[name], err = decodeSplit(raw, false); err != nil {
 			return nil, fmt.Errorf("%s: service %s: %w", path, name, err)
 		}
 	}
@@ -99,21 +103,43 @@ func writeSplits(folder string, splits map[string]*split) error {
 	return writeAtomically(filepath.Join(folder, splitsFile), append(content, '\n'), true)
 }
 
+// instancesDocument is what a gateway knew at a time.
+type instancesDocument struct {
+	Time     time.Time             `json:"time"`
+	Services map[string][]instance `json:"services"`
+}
+
 // readInstances gives the instances known last, for a start while the registry is away. It is a cache: any
-// problem with it means that there is none.
-func readInstances(folder string) map[string][]instance {
-	found := make(map[string][]instance)
+// problem with it means that there is none. So does its age: an address may have another owner by then.
+func readInstances(folder string, notOlder time.Duration) map[string][]instance {
+	var found instancesDocument
 	content, err := os.ReadFile(filepath.Join(folder, instancesFile))
 	if err != nil || json.Unmarshal(content, &found) != nil {
 		return nil
 	}
-	return found
+	if age := time.Since(found.Time); age > notOlder || age < -notOlder { // the clock may have been set back
+		return nil
+	}
+	return found.Services
 }
 
-func writeInstances(folder string, known map[string][]instance) error {
-	content, err := json.Marshal(known)
+func writeInstances(folder string, known map[string][]instance, now time.Time) error {
+	content, err := json.Marshal(instancesDocument{now, known})
 	if err != nil {
 		return err
 	}
 	return writeAtomically(filepath.Join(folder, instancesFile), append(content, '\n'), false)
+}
+
+// lockFolder keeps a second process out: it would write over this one's splits. The lock ends with the process.
+func lockFolder(folder string) (*os.File, error) {
+	opened, err := os.OpenFile(filepath.Join(folder, lockFile), os.O_CREATE|os.O_RDWR, 0o600)
+	if err != nil {
+		return nil, err
+	}
+	if err := syscall.Flock(int(opened.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
+		_ = opened.Close()
+		return nil, fmt.Errorf("the state folder %s is in use by another gateway (%w)", folder, err)
+	}
+	return opened, nil
 }

@@ -30,7 +30,7 @@ func (upstreams) GetUpstreams(r *http.Request) ([]*reverseproxy.Upstream, error)
 	if !ok {
 		return nil, nil
 	}
-	found, ok := decided.next()
+	found, ok := decided.next(r.Context())
 	if !ok {
 		return nil, nil
 	}

@@ -159,14 +159,20 @@ def own_consul(folder: Path) -> Iterator[Program]:
 
 
 @contextlib.contextmanager
-def own_gateway(folder: Path, consul_url: str, *, socket: Path | None = None) -> Iterator[tuple[Program, str, str]]:
-    """A gateway of the test's own: the program, its entrance and its admin API (at ``socket`` where that is given)."""
+def own_gateway(
+    folder: Path, consul_url: str, *, socket: Path | None = None, **more: Any
+) -> Iterator[tuple[Program, str, str]]:
+    """A gateway of the test's own: the program, its entrance and its admin API (at ``socket`` where that is given).
+
+    ``more`` are fields of GatewayConfig.
+    """
     http, admin = choose(set()), choose(set())
     settings = GatewayConfig(
         listen=f"{HOST}:{http}",
         admin_listen=f"unix/{socket}|0600" if socket else f"{HOST}:{admin}",
         consul_url=consul_url,
         state_folder=str(folder / "state"),
+        **{"allow_loopback": True, **more},
     )
     file = folder / "caddy.json"
     file.write_text(json.dumps(caddy_config(settings)))

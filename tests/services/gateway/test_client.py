@@ -96,6 +96,26 @@ async def test_gateway_that_does_not_have_the_split_is_named(
             await gateways.forget(shop.name)
 
 
+async def test_all_gateways_are_told_though_one_is_away(
+    shop: Service, caddy_server: CaddyServer, tmp_path: Path
+) -> None:
+    """Whatever split they have; the error names those that failed. Taking it away is told in the same way."""
+    with own_gateway(tmp_path, caddy_server.consul_url) as (_, _, other):
+        async with Gateways([AWAY, shop.admin_url, other]) as gateways, Gateways([shop.admin_url, other]) as living:
+            await living.put(shop.name, body(5))
+            with pytest.raises(GatewayAway, match=rf"{AWAY} .*2 of 3 gateways"):
+                await gateways.put_everywhere(shop.name, body(0))
+            found = await living.get(shop.name)
+            assert found is not None
+            assert found.body == body(0)
+            for _ in range(2):
+                await living.put_everywhere(shop.name, None)
+            assert await living.get(shop.name) is None
+        async with Gateways([shop.admin_url, shop.consul_url, AWAY]) as gateways:
+            with pytest.raises(GatewayRefused, match=rf"{shop.consul_url} .*; .*{AWAY}"):
+                await gateways.put_everywhere(shop.name, body(0))
+
+
 async def test_admin_api_may_be_a_socket(tmp_path: Path) -> None:
     """That only its owner can open."""
     socket = tmp_path / "s"

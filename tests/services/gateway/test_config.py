@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -18,7 +19,23 @@ SETTINGS = GatewayConfig(
     listen="127.0.0.1:80", admin_listen="127.0.0.1:81", consul_url="http://127.0.0.1:82", state_folder="/state"
 )
 # What needs neither Caddy nor its modules, and so compiles in seconds.
-_GO_FILES = ("picker.go", "split.go", "instances.go", "state.go", "consul.go", "picker_test.go", "split_test.go")
+_GO_FILES = (
+    "address.go",
+    "consul.go",
+    "headers.go",
+    "instances.go",
+    "picker.go",
+    "split.go",
+    "state.go",
+    "suspects.go",
+    "tee.go",
+    "watch.go",
+    "address_test.go",
+    "parts_test.go",
+    "picker_test.go",
+    "split_test.go",
+    "watch_test.go",
+)
 
 
 def test_local_stack_uses_the_same_configuration() -> None:
@@ -29,18 +46,12 @@ def test_local_stack_uses_the_same_configuration() -> None:
         consul_url=SETTINGS.consul_url,
         state_folder=Path(SETTINGS.state_folder),
     )
-    assert made == caddy_config(SETTINGS)
+    assert made == caddy_config(replace(SETTINGS, allow_loopback=True))
 
 
 def test_names_that_are_given_come_before_names_that_are_found() -> None:
     """And of two prefixes the longer one."""
-    settings = GatewayConfig(
-        **{
-            **vars(SETTINGS),
-            "hosts": {"shop.example.com": "frontend"},
-            "prefixes": {"/api/": "api", "/api/v2": "api-v2"},
-        }
-    )
+    settings = replace(SETTINGS, hosts={"shop.example.com": "frontend"}, prefixes={"/api/": "api", "/api/v2": "api-v2"})
     routes = caddy_config(settings)["apps"]["http"]["servers"]["gateway"]["routes"]
     assert [(route.get("match"), route["handle"][0].get("service")) for route in routes] == [
         ([{"host": ["shop.example.com"]}], "frontend"),
@@ -51,7 +62,7 @@ def test_names_that_are_given_come_before_names_that_are_found() -> None:
 
 
 def test_go_tests_pass() -> None:
-    """Picker, validation, state, and what is kept after an outage."""
+    """Picker, validation, state, addresses, and what is kept when the registry does not list it."""
     go = golang.find(Cache.of_user(os.environ), os.environ)
     if go is None:
         pytest.skip("Go is not there; the first build of a tool installs it")

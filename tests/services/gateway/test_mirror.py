@@ -11,13 +11,16 @@ from tests.support.waiting import wait_until
 BLUE, GREEN = "aaaaaaaa", "bbbbbbbb"
 
 
+MARKS = {"X-Adx-Mirror": "1", "X_Adx-Mirror": "1", "x_adx_mirror": "1"}
+
+
 def test_a_share_of_the_requests_is_copied_with_bodies(shop: Service) -> None:
     """Only blue answers; green sees the share, marked, with the same bodies; a client cannot mark a request itself."""
     blue, green = shop.add(BLUE), shop.add(GREEN)
     shop.put({BLUE: 100, GREEN: 0}, mirror={"release": GREEN, "percent": 25})
     with httpx.Client(verify=False) as client:
         for _ in range(100):
-            answer = client.post(f"{shop.at}/", content=b"x" * 1000, headers={"X-Adx-Mirror": "1"})
+            answer = client.request("GET", f"{shop.at}/", content=b"x" * 1000, headers=MARKS)
             assert answer.headers["X-Release"] == BLUE
     copied = wait_until(green.stats, lambda stats: stats["requests"] == 25)
     assert copied["mirrored"] == 25
@@ -25,6 +28,21 @@ def test_a_share_of_the_requests_is_copied_with_bodies(shop: Service) -> None:
     assert blue.stats()["mirrored"] == 0
     wait_until(lambda: shop.metric("adx_gateway_mirrored_requests_total", release=GREEN, code="200"), lambda n: n == 25)
     assert shop.metric("adx_gateway_requests_total", release=GREEN) == 0, "copies do not count as requests"
+    shop.put({BLUE: 100, GREEN: 0})
+    told = HTTP.get(f"{shop.at}/echo", headers=MARKS).json()["headers"]
+    assert [name for name in told if "mirror" in name] == []
+
+
+def test_only_what_asks_for_no_change_is_copied(shop: Service) -> None:
+    """A copied order would be a second order (RFC 9110, 9.2.1)."""
+    blue, green = shop.add(BLUE), shop.add(GREEN)
+    shop.put({BLUE: 100, GREEN: 0}, mirror={"release": GREEN, "percent": 100})
+    for method in ("POST", "PUT", "PATCH", "DELETE", "OPTIONS", "HEAD", "GET"):
+        HTTP.request(method, f"{shop.at}/")
+    wait_until(
+        lambda: shop.metric("adx_gateway_mirrored_requests_total", release=GREEN, code="200"), lambda count: count == 2
+    )
+    assert (blue.stats()["requests"], green.stats()["requests"]) == (7, 2)
 
 
 def test_long_bodies_are_not_copied(shop: Service) -> None:
@@ -32,9 +50,8 @@ def test_long_bodies_are_not_copied(shop: Service) -> None:
     blue, green = shop.add(BLUE), shop.add(GREEN)
     shop.put({BLUE: 100, GREEN: 0}, mirror={"release": GREEN, "percent": 100})
     long = b"x" * (64 * 1024 + 1)
-    assert HTTP.post(f"{shop.at}/", content=long).is_success
-    assert HTTP.post(f"{shop.at}/", content=iter([long])).is_success
-    assert HTTP.post(f"{shop.at}/", content=iter([b"short"])).is_success
+    for content in (long, iter([long]), iter([b"short"])):
+        assert HTTP.request("GET", f"{shop.at}/", content=content).is_success
     assert blue.stats()["bodies"] == 2 * len(long) + 5
     wait_until(green.stats, lambda stats: stats["bodies"] == 5)
     assert green.stats()["requests"] == 1

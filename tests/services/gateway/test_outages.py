@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import json
+import socket
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
+from scripts.stack.ports import choose
 from scripts.traffic.load import Load
-from tests.services.gateway.harness import HTTP, own_consul, own_gateway, service
+from tests.services.gateway.harness import HTTP, Program, own_consul, own_gateway, service
+from tests.support.local_stack import CaddyServer
 from tests.support.waiting import wait_until
 
 BLUE, GREEN = "aaaaaaaa", "bbbbbbbb"
@@ -74,6 +79,51 @@ def test_damaged_state_is_not_passed_over(tmp_path: Path) -> None:
         ended = gateway.ends()
         assert ended != 0
         assert f"{state} is damaged" in gateway.log_file.read_text()[log:]
+
+
+def test_state_folder_has_one_gateway(tmp_path: Path) -> None:
+    """A second one would write over the splits of the first; it does not start."""
+    with own_gateway(tmp_path, "http://127.0.0.1:1") as (gateway, _, _):
+        second = Program(gateway.command, gateway.url, tmp_path / "second.log")
+        present = json.loads((tmp_path / "caddy.json").read_text())
+        present["admin"]["listen"] = f"127.0.0.1:{choose(set())}"
+        (tmp_path / "second.json").write_text(json.dumps(present))
+        second.command = [*gateway.command[:-1], str(tmp_path / "second.json")]
+        assert second.ends() != 0
+        assert "in use by another gateway" in second.log_file.read_text()
+
+
+def test_configuration_that_cannot_be_started_takes_no_admin_api_away(tmp_path: Path) -> None:
+    """One with a state folder of its own, and a port that somebody else has."""
+    with own_gateway(tmp_path, "http://127.0.0.1:1") as (_, _, admin), socket.create_server(("127.0.0.1", 0)) as taken:
+        assert HTTP.put(f"{admin}/adx/splits/shop", json={"releases": {BLUE: 100}}).is_success
+        other = HTTP.get(f"{admin}/config/").json()
+        other["apps"]["adx"]["state_folder"] = str(tmp_path / "other")
+        other["apps"]["http"]["servers"]["gateway"]["listen"] = [f"127.0.0.1:{taken.getsockname()[1]}"]
+        assert HTTP.post(f"{admin}/load", json=other).status_code == 400
+        assert HTTP.get(f"{admin}/adx/splits/shop").json()["releases"] == {BLUE: 100}
+        other["apps"]["adx"] |= {"state_folder": str(tmp_path / "state"), "mirror_at_once": 1}
+        refused = HTTP.post(f"{admin}/load", json=other)
+        assert (refused.status_code, "need a restart" in refused.text) == (400, True)
+        assert HTTP.get(f"{admin}/adx/splits/shop").is_success
+
+
+def test_what_is_set_is_in_use(caddy_server: CaddyServer, tmp_path: Path) -> None:
+    """An instance that hangs is given up and counted; a proxy that is trusted may say for whom it asks."""
+    more: dict[str, Any] = {"response_header_timeout_seconds": 1, "trusted_proxies": ("127.0.0.0/8",)}
+    with (
+        own_gateway(tmp_path, caddy_server.consul_url, **more) as (_, url, admin),
+        service(url, admin, caddy_server.consul_url) as shop,
+    ):
+        shop.add(BLUE)
+        answer = HTTP.get(f"{shop.at}/delay/600000")
+        assert (answer.status_code, answer.text) == (504, f"{shop.name}: the instance took too long\n")
+        assert shop.metric("adx_gateway_requests_total", release=BLUE, code="504") == 1
+        told = HTTP.get(f"{shop.at}/echo", headers={"X-Forwarded-For": "203.0.113.7"}).json()["headers"]
+        assert told["x-forwarded-for"] == "203.0.113.7, 127.0.0.1"
+        at_other = f"{caddy_server.url}/{shop.name}/echo"
+        told = HTTP.get(at_other, headers={"X-Forwarded-For": "203.0.113.7"}).json()["headers"]
+        assert told["x-forwarded-for"] == "127.0.0.1"
 
 
 def _load_the_same_configuration(admin: str) -> None:

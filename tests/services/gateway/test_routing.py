@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections import Counter
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import httpx
 import pytest
 
+from policies.services.routing import Split, Sticky
 from scripts.traffic.load import Load
+from scripts.traffic.shop_server import ShopServer
 from tests.services.gateway.harness import HTTP, Service
 
 BLUE, GREEN = "aaaaaaaa", "bbbbbbbb"
@@ -48,7 +52,8 @@ def test_testers_reach_a_release_that_nobody_else_reaches(shop: Service) -> None
 
 
 def test_cookie_keeps_a_client_at_its_release_while_that_serves(shop: Service) -> None:
-    """The gateway sets it once; with weight 0 the release loses its clients at once."""
+    """The gateway sets it once; with weight 0 the release loses its clients at once. It is this service's alone."""
+    cookie = f"adx-release-{shop.name}"
     shop.add(BLUE)
     shop.add(GREEN)
     shop.put({BLUE: 50, GREEN: 50}, sticky={"cookie": "adx-release"})
@@ -57,6 +62,7 @@ def test_cookie_keeps_a_client_at_its_release_while_that_serves(shop: Service) -
         with httpx.Client(verify=False) as client:
             first = client.get(f"{shop.at}/")
             seen[first.headers["X-Release"]] += 1
+            assert first.headers["Set-Cookie"].startswith(f"{cookie}={first.headers['X-Release']};")
             assert "HttpOnly" in first.headers["Set-Cookie"]
             assert "SameSite=Lax" in first.headers["Set-Cookie"]
             again = [client.get(f"{shop.at}/") for _ in range(4)]
@@ -64,11 +70,11 @@ def test_cookie_keeps_a_client_at_its_release_while_that_serves(shop: Service) -
             assert not any("Set-Cookie" in answer.headers for answer in again)
     assert set(seen) == {BLUE, GREEN}
 
-    with httpx.Client(verify=False, cookies={"adx-release": GREEN}) as client:
+    with httpx.Client(verify=False, cookies={cookie: GREEN}) as client:
         shop.put({BLUE: 100, GREEN: 0}, sticky={"cookie": "adx-release"})
         moved = client.get(f"{shop.at}/")
         assert moved.headers["X-Release"] == BLUE
-        assert f"adx-release={BLUE}" in moved.headers["Set-Cookie"]
+        assert f"{cookie}={BLUE}" in moved.headers["Set-Cookie"]
 
 
 def test_header_keeps_a_session_at_its_release_and_a_growing_canary_takes_nobody_back(shop: Service) -> None:
@@ -94,6 +100,45 @@ def test_service_is_found_by_host_too_and_its_path_is_its_own(shop: Service) -> 
     by_path = HTTP.get(f"{shop.at}/echo?x=1").json()
     assert by_host["path"] == by_path["path"] == "/echo?x=1"
     assert by_path["headers"]["x-forwarded-prefix"] == f"/{shop.name}"
+
+    claimed = {"Host": f"{shop.name}.example.com", "X-Forwarded-Prefix": "/evil", "X_Forwarded_Prefix": "/evil"}
+    told = HTTP.get(f"{shop.url}/echo", headers=claimed).json()["headers"]
+    assert [name for name in told if "prefix" in name] == []
+    assert HTTP.get(f"{shop.at}/a%2Fb/echo").is_success
+    assert HTTP.get(f"{shop.url}/{shop.name}%2Fecho").status_code == 404, "one segment, which is no service's name"
+
+
+def test_fallback_answers_only_where_no_release_with_a_weight_does(shop: Service) -> None:
+    """Registered or not: green that is killed refuses connections, and leaves the registry later."""
+    shop.add(BLUE)
+    green = shop.add(GREEN)
+    split = Split({BLUE: 0, GREEN: 100}, sticky=Sticky(cookie="c"), fallback=BLUE).to_gateway_json()
+    shop.put(split.pop("releases"), **split)
+    assert releases(shop, 5) == {GREEN: 5}
+    green.kill()
+    assert releases(shop, 5) == {BLUE: 5}
+    shop.deregister(green)
+    shop.wait_until_forgotten(green)
+    with httpx.Client(verify=False) as client:
+        answer = client.get(f"{shop.at}/")
+    assert (answer.headers["X-Release"], answer.headers.get("Set-Cookie")) == (BLUE, None)
+    with pytest.raises(ValueError, match="fallback would be the release aaaaaaaa"):
+        Split({GREEN: 100}, fallback=BLUE)
+
+
+def test_only_what_was_registered_for_it_can_be_reached(shop: Service) -> None:
+    """Whoever else is in the registry may have metadata of its own; and nobody leads to the admin API."""
+    server = shop.add(BLUE)
+    admin = httpx.URL(shop.admin_url)
+    assert admin.port is not None
+    for name, port, meta in (("other", server.port, {"version": "1"}), ("admin", admin.port, {"release": BLUE})):
+        body = {"ID": f"{shop.name}-{name}", "Name": shop.name, "Address": "127.0.0.1", "Port": port, "Meta": meta}
+        HTTP.put(f"{shop.consul_url}/v1/agent/service/register", json=body).raise_for_status()
+    shop.deregister(server)  # only the two are left
+    shop.wait_until_forgotten(server)
+    assert HTTP.get(f"{shop.at}/adx/splits").status_code == 503
+    for name in ("other", "admin"):
+        HTTP.put(f"{shop.consul_url}/v1/agent/service/deregister/{shop.name}-{name}").raise_for_status()
 
 
 def test_without_a_service_404_and_without_an_instance_503(shop: Service) -> None:
@@ -127,3 +172,31 @@ def test_metrics_tell_the_releases_apart(shop: Service) -> None:
     assert shop.metric("adx_gateway_requests_total", release=BLUE, code="200") == 4
     assert shop.metric("adx_gateway_request_duration_seconds_count", release=BLUE) == 4
     assert shop.metric("adx_gateway_request_duration_seconds_bucket", release=BLUE, le="0.05") == pytest.approx(3)
+
+
+class Events(BaseHTTPRequestHandler):
+    """An event stream that ends at once."""
+
+    def do_GET(self) -> None:
+        self.send_response(200)
+        self.send_header("Content-Type", "text/event-stream; charset=utf-8")
+        self.end_headers()
+        self.wfile.write(b"data: one\n\n")
+
+    def log_message(self, *_arguments: object) -> None:
+        """Nothing."""
+
+
+def test_a_stream_is_counted_without_a_duration(shop: Service) -> None:
+    """It lasts as long as its client wants, which would look like a slow release."""
+    with ThreadingHTTPServer(("127.0.0.1", 0), Events) as server:
+        threading.Thread(target=server.serve_forever).start()
+        try:
+            instance = ShopServer(BLUE, server.server_port, None)  # type: ignore[arg-type] # a thread is no process
+            shop.register(instance)
+            shop.wait_until_known(instance)
+            assert HTTP.get(f"{shop.at}/").text == "data: one\n\n"
+        finally:
+            server.shutdown()
+    assert shop.metric("adx_gateway_requests_total", release=BLUE, code="200") == 1
+    assert shop.metric("adx_gateway_request_duration_seconds_count", release=BLUE) == 0

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+from concurrent.futures import ThreadPoolExecutor
 
 from scripts.traffic.load import Load, LoadResult
-from scripts.traffic.shop_server import Behaviour
-from tests.services.gateway.harness import Service
+from scripts.traffic.shop_server import Behaviour, running_shop
+from tests.services.gateway.harness import HTTP, Service
 from tests.support.waiting import wait_until
 from workflows.clients.caddy import Gateways
 
@@ -75,6 +76,17 @@ async def test_instance_that_is_gone_but_still_registered_costs_no_request(shop:
     result = await Load(f"{shop.at}/", connections=4).run(100)
     assert_none_failed(result)
     assert result.by_release == {GREEN: 100}
+
+
+def test_only_instance_may_start_anew_while_a_request_waits(shop: Service) -> None:
+    """When all have refused the connection, they are tried again."""
+    gone = shop.add(BLUE)
+    gone.kill()
+    with ThreadPoolExecutor(1) as pool:
+        asked = pool.submit(HTTP.get, f"{shop.at}/")
+        wait_until(lambda: shop.metric("adx_gateway_retries_total", release=BLUE), bool)
+        with running_shop(BLUE, port=gone.port):
+            assert asked.result().is_success
 
 
 async def test_instance_that_breaks_off_is_seen_not_hidden(shop: Service) -> None:

@@ -9,7 +9,16 @@ from collections.abc import AsyncGenerator, AsyncIterator
 import pytest
 
 from workflows.errors import AdxConnectionError
-from workflows.services.registry import Discovery, Instance, NoHealthyServices, ServiceRegistration, Times
+from workflows.services.registry import (
+    Discovery,
+    Endpoint,
+    Instance,
+    NoHealthyServices,
+    ServiceRegistration,
+    Times,
+    TtlCheck,
+    registered,
+)
 from workflows.services.registry.interface import Instances
 
 TIMES = Times(stale=300, first_answer=5, first_backoff=0.001, longest_backoff=0.002)
@@ -25,11 +34,11 @@ class Told:
     """A registry that says what is put into ``answers``; an error is raised."""
 
     def __init__(self) -> None:
-        self.answers: asyncio.Queue[Instances | AdxConnectionError] = asyncio.Queue()
+        self.answers: asyncio.Queue[Instances | Exception] = asyncio.Queue()
         self.watched: list[str] = []
         self.open, self.every_seconds = 0, 0.0
 
-    async def say(self, *answers: Instances | AdxConnectionError) -> None:
+    async def say(self, *answers: Instances | Exception) -> None:
         """Return once the watcher has heard all of ``answers``."""
         for answer in answers:
             self.answers.put_nowait(answer)
@@ -42,7 +51,7 @@ class Told:
         try:
             while True:
                 answer = await self.answers.get()
-                if isinstance(answer, AdxConnectionError):
+                if isinstance(answer, Exception):
                     asyncio.get_running_loop().call_soon(self.answers.task_done)
                     raise answer
                 yield answer
@@ -152,6 +161,39 @@ async def test_a_registry_that_never_answered_is_said_to_be_away(told: Told) -> 
     async with Discovery(told, Times(first_answer=0.01)) as discovery:
         with pytest.raises(NoHealthyServices, match="not answered yet"):
             await discovery.discover_service("cart")
+
+
+async def test_a_mistake_in_a_registry_ends_no_watcher(discovery: Discovery, told: Told) -> None:
+    """What is known stays, and it is asked again."""
+    told.answers.put_nowait((instance(1),))
+    picker = await discovery.picker("cart")
+    await told.say(KeyError("Service"))
+    assert picker.pick().id == "1"
+    await told.say((instance(2),))
+    assert picker.pick().id == "2"
+
+
+async def test_a_mistake_in_a_registry_ends_no_heartbeat() -> None:
+    """The instance lives on, and so must its registration."""
+
+    class Mistaken(Told):
+        def __init__(self) -> None:
+            super().__init__()
+            self.renewed, self.tries = asyncio.Event(), 0
+
+        async def renew(self, registration: ServiceRegistration) -> None:
+            self.tries += 1
+            if self.tries < 3:
+                raise KeyError("ID")
+            self.renewed.set()
+
+    registry = Mistaken()
+    endpoint = Endpoint("http", "10.0.0.7", 80)
+    cart = ServiceRegistration(
+        name="cart", version="1", endpoints=(endpoint,), health_check=TtlCheck(ttl_seconds=0.003)
+    )
+    async with registered(registry, cart), asyncio.timeout(20):
+        await registry.renewed.wait()
 
 
 async def test_no_watcher_is_begun_for_what_is_no_name(discovery: Discovery, told: Told) -> None:

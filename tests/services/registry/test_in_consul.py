@@ -49,7 +49,7 @@ def made(name: str) -> Made:
         check = check or TtlCheck(ttl_seconds=60)
         address = own if isinstance(check, TtlCheck) else "127.0.0.1"
         given = {"version": "1.4.2", "endpoints": (Endpoint("http", address, port),), "health_check": check}
-        return ServiceRegistration(name=name, **(given | more))
+        return ServiceRegistration(**({"name": name} | given | more))
 
     return make
 
@@ -140,24 +140,38 @@ async def test_heartbeats_keep_an_instance_and_their_end_loses_it(
 async def test_one_port_is_one_instance_but_the_dead_make_room(
     registry: ConsulRegistry, consul_server: ConsulServer, made: Made
 ) -> None:
-    first = made(20_001, TtlCheck(ttl_seconds=3), instance_id=f"{made(1).name}-first")
-    second = made(20_001, instance_id=f"{made(1).name}-second")
+    first = made(20_001, TtlCheck(ttl_seconds=3))
+    other = made(20_001, name=f"{made(1).name}-other")
     await registry.register(first)
     with pytest.raises(RegistrationRefused, match=f"{first.id} of {first.name} is there"):
-        await registry.register(second)
+        await registry.register(other)
 
     async def try_again() -> bool:
         try:
-            await registry.register(second)
+            await registry.register(other)
         except RegistrationRefused:
             return False
         return True
 
     await until(try_again, bool)  # the TTL of the first lapses
     client = Consul(consul_server.url)
-    assert list(await client.services(f'Service == "{first.name}"')) == [second.id]
+    assert await client.services(f'Service == "{first.name}"') == {}
     await client.close()
-    await registry.deregister(second)
+    await registry.deregister(other)
+
+
+async def test_a_service_takes_the_place_of_what_it_was_before(
+    registry: ConsulRegistry, consul_server: ConsulServer, made: Made, web: Web
+) -> None:
+    """The check of the old id passes: it asks the port, where the new process answers."""
+    before, now = (made(web.port, HttpCheck(**SOON), release=release) for release in ("aaaaaaaa", "bbbbbbbb"))
+    client = Consul(consul_server.url)
+    await registry.register(before)
+    await until(lambda: client.healthy(before.name, index=0, wait_seconds=1), lambda now: len(now.entries) == 1)
+    await registry.register(now)
+    assert list(await client.services(f'Service == "{now.name}"')) == [now.id]
+    await client.close()
+    await registry.deregister(now)
 
 
 async def test_another_kind_of_check_replaces_the_one_before(
@@ -282,6 +296,11 @@ async def test_a_wrong_address_is_said_to_be_one(tmp_path: Path, web: Web) -> No
         Consul.from_environ({})
     with pytest.raises(ConsulRefused, match="address of Consul"):
         Consul("http://127.0.0.1:99999")
+    (tmp_path / "empty").write_text("\n")
+    with pytest.raises(ConsulRefused, match="token is empty"):
+        await Consul("http://127.0.0.1:9", token_file=tmp_path / "empty").healthy("cart", index=0, wait_seconds=1)
+    with pytest.raises(ConsulRefused, match="token is empty"):
+        await Consul("http://127.0.0.1:9", token_file=tmp_path / "empty").services('ID == "cart"')
     with pytest.raises(ConsulRefused, match="token cannot be read"):
         await Consul("http://127.0.0.1:9", token_file=tmp_path / "none").healthy("cart", index=0, wait_seconds=1)
     with pytest.raises(ConsulAway):
