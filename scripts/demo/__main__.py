@@ -19,7 +19,7 @@ from scripts.demo.fleet import tell_fleet
 from scripts.demo.releases import tell_releases
 from scripts.demo.remote import ENVIRONMENT, ROOT, Remote
 from scripts.demo.service import Service
-from scripts.demo.telling import DELIVERED, FOLDER, HOME, RESTORED, Story, adx, announce, console
+from scripts.demo.telling import DELIVERED, FOLDER, HOME, Story, adx, announce, console
 
 SERVICE, TENANT = "frontend", "quayside-books"
 
@@ -84,10 +84,10 @@ def tell_bad_merge(story: Story, remote: Remote, good: Looked) -> None:
     remote.set_version(ENVIRONMENT, SERVICE, "v0.11.0-broken")
     commit = remote.merge(f"{SERVICE} v0.11.0-broken")
     announce(commit)
-    status = adx("deploy", ENVIRONMENT, "--ref", commit, "--watch", "--repo", str(remote.work))
+    adx("deploy", ENVIRONMENT, "--ref", commit, "--watch", "--repo", str(remote.work))
 
     now = look(HOME, ENVIRONMENT)
-    story.proof("the rollout failed and was restored", status == RESTORED)
+    story.proof("the rollout failed and was restored", now.last is not None and now.last.status == "restored")
     same = sum(1 for name, digest in good.digests.items() if now.digests.get(name) == digest)
     is_same = now.digests == good.digests
     story.proof(f"the cluster is exactly as before: {same} of {len(good.digests)} objects equal, none new", is_same)

@@ -10,7 +10,7 @@ from psycopg import sql
 
 from scripts.demo.cluster import look
 from scripts.demo.remote import ENVIRONMENT, Remote
-from scripts.demo.telling import HOME, RESTORED, Story, adx, announce, console
+from scripts.demo.telling import HOME, Story, adx, announce, console
 from workflows.ledger import Ledger
 from workflows.ledger.migrations_targets import DatabaseTargetRow, targets_of
 
@@ -33,14 +33,12 @@ def tell_migration(story: Story, remote: Remote) -> None:
     console.print(f"  somebody has added the column to the schema of {UNLUCKY} by hand, which Git does not know")
     _by_hand(f"ALTER TABLE {{}}.orders ADD COLUMN {COLUMN} text")
     announce(commit)
-    status = adx("deploy", ENVIRONMENT, "--ref", commit, "--watch", "--repo", str(remote.work))
+    adx("deploy", ENVIRONMENT, "--ref", commit, "--watch", "--repo", str(remote.work))
     adx("migrate", "status", ENVIRONMENT)
 
     now, last = asyncio.run(_targets()), look(HOME, ENVIRONMENT).last
     outcome = last.status if last is not None else "nothing"
-    story.proof(
-        f"the ledger says: {commit[:12]} is partly delivered", (status, outcome) == (RESTORED, "partly-delivered")
-    )
+    story.proof(f"the ledger says: {commit[:12]} is partly delivered", outcome == "partly-delivered")
     others = {name: row for name, row in now.items() if UNLUCKY not in row.tenants}
     moved = [name for name, row in others.items() if (row.version, row.status) == (version, "applied")]
     story.proof(f"{len(moved)} of {len(others)} other schemas have version {version}", moved == list(others))

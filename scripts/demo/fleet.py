@@ -5,7 +5,7 @@ from __future__ import annotations
 from scripts.demo.cluster import Looked, look
 from scripts.demo.refusing import capped
 from scripts.demo.remote import ENVIRONMENT, Remote
-from scripts.demo.telling import HOME, RESTORED, Story, adx, announce, console
+from scripts.demo.telling import HOME, Story, adx, announce, console
 
 UNLUCKY = "casa-oliva"
 MORE_PODS = 2
@@ -22,14 +22,14 @@ def tell_fleet(story: Story, remote: Remote, before: Looked) -> None:
     console.print(f"  an administrator of the cluster has capped the pods of {namespace}, which Git does not know")
     with capped(HOME, namespace):
         announce(commit)
-        status = adx("deploy", ENVIRONMENT, "--ref", commit, "--watch", "--repo", str(remote.work))
-    prove(story, before, look(HOME, ENVIRONMENT), commit, status)
+        adx("deploy", ENVIRONMENT, "--ref", commit, "--watch", "--repo", str(remote.work))
+    prove(story, before, look(HOME, ENVIRONMENT), commit)
 
 
-def prove(story: Story, before: Looked, now: Looked, commit: str, status: int) -> None:
+def prove(story: Story, before: Looked, now: Looked, commit: str) -> None:
     """Read from the cluster and the ledger: who is new, who is what it was."""
     outcome = now.last.status if now.last is not None else "nothing"
-    is_partly = status == RESTORED and outcome == "partly-delivered" and now.delivered_commit == commit
+    is_partly = outcome == "partly-delivered" and now.delivered_commit == commit
     story.proof(f"the ledger says: {commit[:12]} is partly delivered", is_partly)
     others = [tenant for tenant in before.tenants() if tenant != UNLUCKY]
     moved = [one for one in others if now.pods_of(one) == before.pods_of(one) + MORE_PODS]

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 from scripts.demo.cluster import look
 from scripts.demo.remote import ENVIRONMENT, Remote
-from scripts.demo.telling import DELIVERED, HOME, RESTORED, Story, adx, announce, console
+from scripts.demo.telling import DELIVERED, HOME, Story, adx, announce, console
 from scripts.traffic.load import Load
 from scripts.traffic.pods import PodFacts, Pods
 from scripts.traffic.shop_server import Behaviour, ShopServer, start_shop
@@ -36,7 +36,7 @@ def tell_releases(story: Story, remote: Remote) -> None:
     remote.declare_delivery(ENVIRONMENT, SERVICE)
     first = remote.merge(f"{SERVICE}: canary behind the gateway")
     with Traffic() as traffic:
-        status = adx("deploy", ENVIRONMENT, "--ref", first, "--repo", str(remote.work), quiet=True)
+        status = adx("deploy", ENVIRONMENT, "--ref", first, "--watch", "--repo", str(remote.work), quiet=True)
         story.proof(f"{SERVICE} is a release behind the gateway", status == DELIVERED)
         console.print(f"  {RATE_PER_SECOND} requests a second to real processes, one for each pod")
         good = _merge(remote, GOOD, traffic)
@@ -46,7 +46,8 @@ def tell_releases(story: Story, remote: Remote) -> None:
         console.print(f"  now {BAD}, which answers {ERRORS_PERCENT} % of its requests with an error")
         bad = _merge(remote, BAD, traffic)
         now = look(HOME, ENVIRONMENT)
-    story.proof(f"{BAD} was found and taken back", bad.status == RESTORED)
+    outcome = now.last.status if now.last is not None else "nothing"
+    story.proof(f"{BAD} was found and taken back", outcome == "restored")
     touched = bad.by_version[BAD]
     story.proof(f"{touched} of {bad.requests} requests met it, {bad.failed} failed", 0 < touched < bad.requests / 2)
     story.proof("the cluster is exactly as before", now.digests == before.digests)

@@ -18,7 +18,7 @@ from scripts.demo.remote import ROOT
 
 HOME = ROOT / ".adx" / "demo"
 FOLDER = HOME / "repository"
-DELIVERED, RESTORED = 0, 4  # exit statuses of `adx deploy --watch`, see `adx --help`
+DELIVERED = 0  # exit status of `adx deploy --watch`, see `adx --help`
 REPOSITORY = "demo/platform"
 
 console = Console(highlight=False)
@@ -81,4 +81,5 @@ def environment() -> dict[str, str]:
     inherited = {name: value for name, value in os.environ.items() if not name.startswith(("ADX_", "PULUMI_"))}
     kept = {name: os.environ[name] for name in ("ADX_CACHE_DIR",) if name in os.environ}
     own = {"ADX_HOME": str(HOME), "ADX_REPO": str(FOLDER / "remote.git"), "ADX_WEBHOOK_REPOSITORY": REPOSITORY}
-    return {**inherited, **kept, **own}
+    # What happens here happens when it is told; a poller would deliver between two sentences.
+    return {**inherited, **kept, **own, "ADX_POLL_SECONDS": "0"}
