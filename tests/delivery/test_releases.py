@@ -1,73 +1,19 @@
-"""Service delivery on real parts: real processes behind a real gateway under load, judged by a real Prometheus.
-
-A process runs for each pod of the local cluster, so that what the stack makes is what answers.
-"""
+"""Service delivery on real parts: there and back under load, bad in seven ways, and whatever is killed meanwhile."""
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import json
-import uuid
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
 
-from scripts.traffic.load import Load
-from scripts.traffic.pods import PodFacts, Pods
-from scripts.traffic.shop_server import Behaviour, ShopServer, start_shop
-from tests.delivery.delivery import Delivery, opened
+from tests.delivery.shopfront import BAD, Shopfront, declare, front_of
+from tests.services.gateway.harness import own_consul, own_gateway
 from tests.support.local_stack import CaddyServer, LocalStack, PrometheusServer
-from workflows.clients.consul import Consul
 from workflows.rollout.models import RolloutStatus
 from workflows.services.models import ReleaseDecision
-from workflows.services.registry.in_consul import ConsulRegistry
-
-RATE_PER_SECOND = 150
-BAD = {
-    "errors": Behaviour(errors_percent=10),
-    "few-errors": Behaviour(errors_percent=2),
-    "slow": Behaviour(delay_milliseconds=3000),
-    "crashing": Behaviour(crash_after_seconds=6),
-    "never": Behaviour(never_ready=True),
-    "liar": Behaviour(errors_percent=100),
-    "leaky": Behaviour(leak_bytes_per_request=200_000),
-}
-"""How a version whose tag ends so behaves; ``liar`` passes its probe and fails every request."""
-
-
-@dataclass
-class Shopfront:
-    """A delivery whose services are processes behind a gateway."""
-
-    delivery: Delivery
-    gateway: str
-    targets: Path
-    pods: Pods
-
-    def load(self, service: str = "frontend") -> Load:
-        """Requests to a service, as many as tell a bad one from a good one."""
-        url = f"{self.gateway}/{self.delivery.environment}--{service}/"
-        return Load(url, connections=32, rate_per_second=RATE_PER_SECOND)
-
-    def __post_init__(self) -> None:
-        self._facts: dict[str, PodFacts] = {}
-
-    @property
-    def known(self) -> list[str]:
-        """The names of all pods that had a process."""
-        return list(self._facts)
-
-    def start(self, facts: PodFacts) -> ShopServer:
-        """The process of a pod, which Prometheus is told of."""
-        self._facts[facts.name] = facts
-        server = start_shop(facts.release, BAD.get(facts.version.partition("-")[2]))
-        self.targets.joinpath(f"{facts.name}.json").write_text(json.dumps([{"targets": [server.address]}]))
-        return server
 
 
 @pytest.fixture
@@ -78,53 +24,9 @@ async def shopfront(
     prometheus_server: PrometheusServer,
     tmp_path: Path,
 ) -> AsyncIterator[Shopfront]:
-    """Nothing delivered yet; the frontend is declared to change its release behind the gateway."""
-    scraped = [{"targets": [urlsplit(caddy_server.admin_url).netloc]}]
-    prometheus_server.targets.joinpath("gateway-of-releases.json").write_text(json.dumps(scraped))
-    settings = {
-        "ADX_LEDGER_URL": ledger_url,
-        "ADX_CADDY_ADMIN_URLS": caddy_server.admin_url,
-        "ADX_PROMETHEUS_URL": prometheus_server.url,
-    }
-    async with opened(local_stack.environment | settings, tmp_path, uuid.uuid4().hex[:8]) as delivery:
-        consul = ConsulRegistry(Consul(caddy_server.consul_url))
-        front = Shopfront(delivery, caddy_server.url, prometheus_server.targets, None)  # type: ignore[arg-type] # two that need each other
-        front.pods = Pods(delivery.cluster, consul, f"shop-{delivery.environment}", delivery.environment, front.start)
-        keeping = asyncio.create_task(front.pods.keep())
-        declare(delivery, "frontend")
+    """Nothing delivered yet."""
+    async with front_of(local_stack, ledger_url, caddy_server, prometheus_server, tmp_path) as front:
         yield front
-        keeping.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await keeping
-        await consul.close()
-        for name in front.known:
-            prometheus_server.targets.joinpath(f"{name}.json").unlink(missing_ok=True)
-
-
-def declare(delivery: Delivery, service: str, **fields: Any) -> None:
-    """Let ``service`` change its release by the gateway, in seconds instead of minutes."""
-    rules: dict[str, Any] = {
-        "strategy": "canary",
-        "gateway": "caddy",
-        "steps": [{"weight_percent": 20, "bake_seconds": 8}],
-        "bake_seconds": 4,
-        "keep_blue_seconds": 2,
-        "drain_seconds": 1,
-        "analysis": {
-            "interval_seconds": 2,
-            "minimum_requests": 50,
-            "success_rate": {"worse_by_percent": 1.5},
-            "latency": [{"percentile": 90, "at_most_milliseconds": 1000}],
-            "queries": [
-                {"name": "leaked", "query": 'max(shop_leaked_bytes{release="$release"})', "at_most": 1_000_000}
-            ],
-        },
-    }
-    declared = delivery.shop.services[service]
-    chosen = {name: value for name, value in (rules | fields).items() if value is not None}
-    declared |= {"delivery": chosen, "replicas": 1, "dependencies": []}
-    declared.pop("autoscaling", None)
-    declared.pop("min_available", None)
 
 
 async def first(front: Shopfront) -> None:
@@ -142,6 +44,27 @@ async def deliver(front: Shopfront, version: str) -> RolloutStatus:
     front.delivery.shop.services["frontend"]["version"] = version
     front.delivery.shop.merge(version)
     return await front.delivery.deliver()
+
+
+async def begin(front: Shopfront, version: str) -> None:
+    """Merge a version of the frontend and submit it."""
+    front.delivery.shop.services["frontend"]["version"] = version
+    front.delivery.shop.merge(version)
+    await front.delivery.submit()
+
+
+async def reached(front: Shopfront, phase: str) -> None:
+    """Wait until the release waits for green, bakes, or blue is kept. Each lasts longer than a look takes."""
+    if phase == "kept":
+        await front.delivery.until(lambda live: bool(live.rollout and live.rollout.kept_until))
+        return
+    live = await front.delivery.until(lambda live: bool(live.rollout and live.rollout.releasing))
+    assert live.rollout is not None
+    while True:
+        found = await front.delivery.workflows.release_statuses(live.rollout.rollout_id, ["frontend"])
+        if phase == "waiting" or [one.phase for one in found] == ["baking"]:
+            return
+        await asyncio.sleep(0.1)
 
 
 async def test_there_and_back_under_load_without_one_failed_request(shopfront: Shopfront) -> None:
@@ -210,19 +133,15 @@ async def test_a_set_is_taken_back_together(shopfront: Shopfront) -> None:
     assert len(results[1].by_release) == 2  # its new release did serve in between
 
 
-@pytest.mark.parametrize("phase", ["baking", "cleanup"])
+@pytest.mark.parametrize("phase", ["waiting", "baking", "kept"])
 async def test_a_worker_killed_in_the_middle_is_replaced(shopfront: Shopfront, phase: str) -> None:
     """The next one goes on where it was; nobody who asks notices."""
+    declare(shopfront.delivery, "frontend", keep_blue_seconds=10)
     await first(shopfront)
     load = shopfront.load()
     load.start()
-    shopfront.delivery.shop.services["frontend"]["version"] = "v1.3.0"
-    shopfront.delivery.shop.merge("second")
-    await shopfront.delivery.submit()
-    if phase == "cleanup":
-        await shopfront.delivery.until(lambda live: bool(live.rollout and live.rollout.kept_until))
-    else:
-        await shopfront.delivery.until(lambda live: bool(live.rollout and live.rollout.releasing))
+    await begin(shopfront, "v1.3.0")
+    await reached(shopfront, phase)
     shopfront.delivery.workers[-1].kill()
     shopfront.delivery.start_worker()
     status = await shopfront.delivery.settled()
@@ -230,6 +149,48 @@ async def test_a_worker_killed_in_the_middle_is_replaced(shopfront: Shopfront, p
 
     assert status.outcome == "delivered", status.failure
     assert result.failed == 0, result.broken
+
+
+async def test_a_gateway_restarted_in_the_middle_of_a_switch(
+    local_stack: LocalStack, ledger_url: str, prometheus_server: PrometheusServer, tmp_path: Path
+) -> None:
+    """It comes back with the split it had, and the release goes on; what it failed meanwhile is not green's fault."""
+    (tmp_path / "gateway").mkdir()
+    with own_consul(tmp_path) as registry:
+        consul_url = f"http://{urlsplit(registry.url).netloc}"
+        with own_gateway(tmp_path / "gateway", consul_url) as (program, url, admin):
+            gateway = CaddyServer(url, admin, consul_url)
+            async with front_of(local_stack, ledger_url, gateway, prometheus_server, tmp_path) as front:
+                await first(front)
+                load = front.load()
+                load.start()
+                await begin(front, "v1.3.0")
+                await reached(front, "baking")
+                await asyncio.to_thread(program.kill)
+                await asyncio.to_thread(program.start)
+                status = await front.delivery.settled()
+                await load.stop()
+                after = await front.load().run(50)
+
+    assert status.outcome == "delivered", status.failure
+    assert (after.failed, len(after.by_release)) == (0, 1)
+
+
+async def test_two_merges_at_once_are_delivered_one_after_the_other(shopfront: Shopfront) -> None:
+    """The second waits for the first one's bakes, and not for what is kept."""
+    declare(shopfront.delivery, "frontend", keep_blue_seconds=3600)
+    await first(shopfront)
+    load = shopfront.load()
+    load.start()
+    await begin(shopfront, "v1.3.0")
+    await reached(shopfront, "baking")
+    declare(shopfront.delivery, "frontend")
+    await begin(shopfront, "v1.4.0")
+    status = await shopfront.delivery.settled()
+    result = await load.stop()
+
+    assert (status.outcome, status.failure) == ("delivered", "")
+    assert (result.failed, len(result.by_release)) == (0, 3)
 
 
 async def test_switched_back_while_the_old_release_is_kept(shopfront: Shopfront) -> None:
