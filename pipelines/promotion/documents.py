@@ -23,6 +23,7 @@ Cells = Mapping[CellKey, Any]
 TRAVELS = frozenset(
     {
         "image",
+        "image_digest",
         "version",
         "semantic_version",
         "ports",
@@ -34,6 +35,8 @@ TRAVELS = frozenset(
         "env",
         "writable_paths",
         "schema_versions",
+        "serves_api_versions",
+        "api_versions",
     }
 )
 # Belongs to the environment: how much of it runs there, for whom, how long that may take, and what went before.
@@ -46,11 +49,16 @@ STAYS = frozenset(
         "replicas",
         "autoscaling",
         "min_available",
+        "max_unavailable",
+        "topology_spread",
+        "delivery",
         "ready_timeout_seconds",
         "allow_downgrade",
     }
 )
-_UNORDERED = frozenset({"ports", "dependencies", "feature_flags", "configuration", "writable_paths"})
+_UNORDERED = frozenset(
+    {"ports", "dependencies", "feature_flags", "configuration", "writable_paths", "serves_api_versions"}
+)
 
 
 class Documents(Spec):

@@ -31,7 +31,7 @@ from policies.infrastructure.spec import Promotion
 
 # Both environments at one commit: the cells of the source, those of the target.
 Moment = tuple[Cells, Cells]
-_ALWAYS = frozenset({"image", "version"})
+_ALWAYS = frozenset({"image", "image_digest", "version"})
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ from lightkube.resources.apps_v1 import Deployment
 from lightkube.resources.core_v1 import ConfigMap, Service
 
 from tests.clients.conftest import Hand, until
+from tests.support.http_route import HTTP_ROUTE  # noqa: F401 - importing it lets lightkube create one
 from workflows.clients.kubernetes import Cluster, WorkloadStatus
 from workflows.clients.kubernetes.cluster import KINDS
 from workflows.clients.kubernetes.errors import ClusterRefused, ClusterUnreachable, ObjectNotFound
@@ -33,6 +34,7 @@ OTHERS: dict[str, dict[str, Any]] = {
     "ResourceQuota": {"spec": {"hard": {"pods": "50"}}},
     "LimitRange": {"spec": {"limits": [{"type": "Container", "default": {"cpu": "1"}}]}},
     "NetworkPolicy": {"api_version": "networking.k8s.io/v1", "spec": {"podSelector": {}}},
+    "HTTPRoute": {"api_version": "gateway.networking.k8s.io/v1", "spec": {"hostnames": ["shop.example.com"]}},
 }
 
 

@@ -8,7 +8,6 @@ from contextlib import contextmanager
 from functools import partial
 
 from lightkube import Client
-from lightkube.generic_resource import create_namespaced_resource
 from lightkube.resources.apps_v1 import Deployment
 from lightkube.resources.discovery_v1 import EndpointSlice
 
@@ -20,9 +19,9 @@ from policies.services.spec import Delivery, DeliveryStep, Route
 from policies.services.spec import Testers as TesterRules
 from tests.engine.cluster import Cluster, identities
 from tests.support.desired import desired_state, platform_unit, service_spec, service_unit
+from tests.support.http_route import HTTP_ROUTE
 from tests.support.waiting import wait_until
 
-HTTP_ROUTE = create_namespaced_resource("gateway.networking.k8s.io", "v1", "HTTPRoute", "httproutes")
 BY_SELECTOR = Delivery(strategy="blue-green", gateway="selector")
 BY_ROUTE = Delivery(
     strategy="canary",
