@@ -32,6 +32,7 @@ from typing import Any
 
 HOST = "127.0.0.1"
 RELEASE_HEADER = "X-Release"
+CONTENT_TYPE = "Content-Type: text/plain; version=0.0.4; charset=utf-8"  # without one Prometheus 3 takes no metrics
 _READY = "listening on "
 _END_WITHIN_SECONDS = 15
 
@@ -229,7 +230,8 @@ class _Connection(asyncio.Protocol):
             return
         close = "Connection: close\r\n" if self._shop.is_ending else ""
         head = (
-            f"HTTP/1.1 {status} -\r\n{RELEASE_HEADER}: {self._shop.release}\r\nContent-Length: {len(body)}\r\n{close}"
+            f"HTTP/1.1 {status} -\r\n{RELEASE_HEADER}: {self._shop.release}\r\n"
+            f"{CONTENT_TYPE}\r\nContent-Length: {len(body)}\r\n{close}"
         )
         self._transport.write(head.encode() + b"\r\n" + body)
         if close:

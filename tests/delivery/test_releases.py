@@ -107,6 +107,9 @@ async def test_a_bad_release_is_found_and_undone(shopfront: Shopfront, badness: 
     assert touched <= 0.4 * result.requests
     if badness == "never":
         assert touched == 0
+    if badness == "leaky":
+        assert "leaked against its limits" in status.failure
+        assert "no data" not in status.failure
     print(f"{badness}: {release.message}; {touched} of {result.requests} requests met it, {result.failed} failed")
 
 
