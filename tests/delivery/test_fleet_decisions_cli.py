@@ -12,6 +12,8 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Any
 
+import pytest
+
 from pipelines.exit_codes import ExitCode
 from tests.delivery.delivery import Delivery
 from tests.delivery.test_fleet import declare
@@ -78,6 +80,7 @@ def told(lines: str) -> list[dict[str, Any]]:
     return [json.loads(line) for line in lines.splitlines()]
 
 
+@pytest.mark.timeout(600)  # dozens of commands, each a process: 45 s on an idle machine
 async def test_a_fleet_is_paused_resumed_skipped_and_approved_while_somebody_watches(delivery: Delivery) -> None:
     """Each word does what it says, each that does not fit is refused with what would, and all is seen."""
     environment = delivery.environment
