@@ -49,11 +49,6 @@ class Releases:
         self._switched_back: ReleaseDecision | None = None
         self._is_blue_gone = False
 
-    @property
-    def state(self) -> str:
-        """The digest of the desired state in which the old releases still run, with all requests."""
-        return self._planned.state
-
     async def deliver(self, lease: StackLease) -> str:
         """Let every service change its release, stage by stage; a line about it. Raises what kept one from it."""
         for stage in self._planned.stages:

@@ -22,7 +22,7 @@ from workflows.migrations.in_rollout import (
 )
 from workflows.migrations.models import MigrationsToUndo
 from workflows.models import StepProgress
-from workflows.rollout.models import CONFIGURATION_STEP, RestoreInput, RestoreResult
+from workflows.rollout.models import CONFIGURATION_STEP, RESTORE_STEPS, RestoreInput, RestoreResult
 from workflows.rollout.returning import ReturningReleases
 from workflows.services.activities import ServiceActivities
 from workflows.services.models import DeployRequest
@@ -121,7 +121,7 @@ class RestoreWorkflow:
                 )
             )
 
-        steps = {"repair": repair, "reapply": reapply, "redeploy": redeploy, "verify": verify}
+        steps = dict(zip(RESTORE_STEPS, (repair, reapply, redeploy, verify), strict=True))
         if request.configured_state:
             steps[CONFIGURATION_STEP] = configure
         found = [Step(name, run) for name, run in steps.items()]

@@ -32,21 +32,30 @@ _EXPIRED = 410
 Json = dict[str, Any]
 
 
+def client_of(access: Access, *, connections: int | None) -> httpx.AsyncClient:
+    """A client of the API server, with so many connections at most (None: as many as are asked for)."""
+    return httpx.AsyncClient(
+        base_url=access.server,
+        verify=tls_of(access),
+        auth=auth_of(access),
+        proxy=access.proxy,
+        timeout=TIMEOUT_SECONDS,
+        limits=httpx.Limits(max_connections=connections, max_keepalive_connections=connections),
+        follow_redirects=False,
+    )
+
+
+def extensions_of(access: Access) -> dict[str, str]:
+    """What every request says beside its content: the name that the server's certificate is for, where one is given."""
+    return {"sni_hostname": access.server_name} if access.server_name else {}
+
+
 class Connection:
     """A pool of connections to one API server."""
 
     def __init__(self, access: Access) -> None:
-        self._client = httpx.AsyncClient(
-            base_url=access.server,
-            verify=tls_of(access),
-            auth=auth_of(access),
-            proxy=access.proxy,
-            timeout=TIMEOUT_SECONDS,
-            limits=httpx.Limits(max_connections=CONNECTIONS, max_keepalive_connections=CONNECTIONS),
-            transport=None,
-            follow_redirects=False,
-        )
-        self._extensions = {"sni_hostname": access.server_name} if access.server_name else {}
+        self._client = client_of(access, connections=CONNECTIONS)
+        self._extensions = extensions_of(access)
 
     async def get(self, path: str, parameters: Mapping[str, str] | None = None) -> Json:
         """The JSON object at ``path``. Raises the errors of ``workflows.clients.kubernetes.errors``."""

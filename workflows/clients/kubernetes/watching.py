@@ -20,8 +20,7 @@ import httpx
 import msgspec
 
 from workflows.clients.kubernetes import addresses, kubeconfig
-from workflows.clients.kubernetes.connection import PAGE_OBJECTS, TIMEOUT_SECONDS
-from workflows.clients.kubernetes.credentials import auth_of, tls_of
+from workflows.clients.kubernetes.connection import PAGE_OBJECTS, TIMEOUT_SECONDS, client_of, extensions_of
 from workflows.clients.kubernetes.errors import ClusterRefused, from_status, translated
 from workflows.clients.kubernetes.kubeconfig import Access
 
@@ -59,16 +58,8 @@ class Watches:
     """
 
     def __init__(self, access: Access) -> None:
-        self._client = httpx.AsyncClient(
-            base_url=access.server,
-            verify=tls_of(access),
-            auth=auth_of(access),
-            proxy=access.proxy,
-            timeout=TIMEOUT_SECONDS,
-            limits=httpx.Limits(max_connections=None, max_keepalive_connections=None),
-            follow_redirects=False,
-        )
-        self._extensions = {"sni_hostname": access.server_name} if access.server_name else {}
+        self._client = client_of(access, connections=None)
+        self._extensions = extensions_of(access)
 
     @classmethod
     async def connect(
