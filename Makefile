@@ -25,7 +25,7 @@ $(VENV)/.installed: pyproject.toml requirements/dev.txt
 	@$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $@
 
-tools: setup ## external programs: found on PATH, in the cache, or built once (about half an hour on 2 cores)
+tools: setup ## external programs: found on PATH, in the cache, or built once (about three quarters of an hour on 2 cores)
 	@$(BIN)/python -m scripts.toolchain build
 
 packages: ## Debian and Ubuntu: MariaDB's server and PgBouncer, for the tests; asks for root through sudo where needed
