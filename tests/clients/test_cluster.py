@@ -171,6 +171,19 @@ async def test_a_workload_that_cannot_get_pods_fails_at_its_deadline_with_the_ca
     assert "exceeded quota" in status.failure
 
 
+async def test_a_pod_that_no_node_has_room_for_is_waited_for_and_says_so(cluster: Cluster, hand: Hand) -> None:
+    """No failure: nodes may come. But a person sees what is waited for."""
+    hand.deploy(GOOD, replicas=0)
+    huge = [{"name": "main", "image": GOOD, "resources": {"requests": {"cpu": "900"}}}]
+    hand.client.patch(Deployment, "web", {"spec": {"replicas": 1, "template": {"spec": {"containers": huge}}}})
+
+    status = await until(lambda: cluster.rollout_status(hand.namespace, "web"), lambda found: bool(found.waiting))
+
+    assert status.waiting.startswith("Unschedulable: 0/3 nodes are available")
+    assert not status.is_ready
+    assert status.failure is None
+
+
 async def test_nothing_desired_is_ready(cluster: Cluster, hand: Hand) -> None:
     hand.deploy(GOOD, replicas=0)
 

@@ -17,7 +17,7 @@ from lightkube.models.core_v1 import ResourceQuotaSpec
 from lightkube.models.meta_v1 import LabelSelector, ObjectMeta
 from lightkube.models.networking_v1 import IPBlock, NetworkPolicyEgressRule, NetworkPolicyPeer, NetworkPolicySpec
 from lightkube.resources.admissionregistration_v1 import ValidatingAdmissionPolicy, ValidatingAdmissionPolicyBinding
-from lightkube.resources.core_v1 import ResourceQuota
+from lightkube.resources.core_v1 import Namespace, ResourceQuota
 from lightkube.resources.networking_v1 import NetworkPolicy
 from temporalio.client import Client
 
@@ -150,6 +150,13 @@ class Delivery:
         while not (await client.get(ResourceQuota, "limit", namespace=metadata.namespace)).status.hard:
             await asyncio.sleep(0.1)
 
+    async def remove_namespaces(self) -> None:
+        """Begin to remove what the environment has in the cluster: its nodes have room for so many pods, for all tests."""
+        client = self._client()
+        labels = {"app.kubernetes.io/managed-by": "adx", "adx/environment": self.environment}
+        async for namespace in client.list(Namespace, labels=labels):
+            await client.delete(Namespace, namespace.metadata.name)
+
     def client_of_cluster(self) -> AsyncClient:
         """A client that knows nothing of ADX."""
         return self._client()
@@ -240,6 +247,7 @@ async def opened(settings: Mapping[str, str], folder: Path, name: str) -> AsyncI
         finally:
             _end(delivery.workers)
             await handle.terminate()
+            await delivery.remove_namespaces()
 
 
 def _end(workers: list[subprocess.Popen[bytes]]) -> None:

@@ -48,13 +48,14 @@ class ServiceActivities:
         name, deadline = workload_name(inputs), time.monotonic() + inputs.ready_timeout_seconds
         while True:
             status = await self._runtime.cluster.rollout_status(inputs.namespace, name)
-            board.say(name, f"{status.available}/{status.desired} ready")
+            waiting = f" ({status.waiting})" if status.waiting else ""
+            board.say(name, f"{status.available}/{status.desired} ready{waiting}")
             if status.is_ready:
                 return
             if status.failure is not None:
                 raise _failed(inputs, status.failure)
             if time.monotonic() >= deadline:
-                raise _failed(inputs, f"not ready after {inputs.ready_timeout_seconds} s")
+                raise _failed(inputs, f"not ready after {inputs.ready_timeout_seconds} s{waiting}")
             await asyncio.sleep(POLL_INTERVAL_SECONDS)
 
 

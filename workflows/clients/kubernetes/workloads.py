@@ -31,7 +31,8 @@ class WorkloadStatus(msgspec.Struct, frozen=True, kw_only=True):
     """A Deployment's replicas. ``observed``: the controller has seen the newest declaration.
 
     ``outdated`` replicas still run an earlier one. ``failure`` says why it will
-    not become ready by waiting, None while it may.
+    not become ready by waiting, None while it may. ``waiting`` says why a pod
+    has no node yet, empty when all have one.
     """
 
     desired: int
@@ -40,6 +41,7 @@ class WorkloadStatus(msgspec.Struct, frozen=True, kw_only=True):
     observed: bool
     failure: str | None = None
     outdated: int = 0
+    waiting: str = ""
 
     @property
     def is_ready(self) -> bool:
@@ -51,6 +53,7 @@ class WorkloadStatus(msgspec.Struct, frozen=True, kw_only=True):
 def status_of(deployment: Json, pods: Iterable[Json] = ()) -> WorkloadStatus:
     """The status of ``deployment``; ``pods`` are those of its newest ReplicaSet."""
     status: Mapping[str, Any] = deployment.get("status") or {}
+    pods = list(pods)
     is_observed = status.get("observedGeneration", 0) >= deployment["metadata"].get("generation", 0)
     updated = status.get("updatedReplicas", 0)
     return WorkloadStatus(
@@ -61,6 +64,7 @@ def status_of(deployment: Json, pods: Iterable[Json] = ()) -> WorkloadStatus:
         # What is said of an earlier declaration is no verdict on this one.
         failure=(_deadline_exceeded(status) or _hopeless(pods)) if is_observed else None,
         outdated=max(status.get("replicas", 0) - updated, 0),
+        waiting=_unscheduled(pods) if is_observed else "",
     )
 
 
@@ -106,6 +110,16 @@ def _hopeless(pods: Iterable[Json]) -> str | None:
                 where = f"container {container['name']} of pod {pod['metadata']['name']}"
                 return _sentence(waiting["reason"], str(waiting.get("message") or ""), where)
     return None
+
+
+def _unscheduled(pods: Iterable[Json]) -> str:
+    """What the scheduler says of the first pod that has no node; the cluster may get one, so it is no failure."""
+    for pod in sorted(pods, key=lambda item: str(item["metadata"]["name"])):
+        for condition in (pod.get("status") or {}).get("conditions") or ():
+            is_unscheduled = condition["type"] == "PodScheduled" and condition["status"] == "False"
+            if is_unscheduled and condition.get("reason") == "Unschedulable":
+                return _sentence("Unschedulable", str(condition.get("message") or ""))
+    return ""
 
 
 def _sentence(reason: str, message: str, where: str = "") -> str:
