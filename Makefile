@@ -10,7 +10,7 @@ APT     = apt-get install --yes --no-install-recommends mariadb-server-core mari
 QUIETEN = if test -d /run/systemd/system; then $(AS_ROOT) systemctl disable --quiet --now pgbouncer; fi
 
 .DEFAULT_GOAL := help
-.PHONY: help setup packages tools check format test bench demo stop lock clean
+.PHONY: help setup packages tools check format test docs bench demo stop lock clean
 
 help: ## show this list
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | awk -F'\t' '{printf "  make %-8s %s\n", $$1, $$2}'
@@ -45,6 +45,9 @@ format: setup ## format and mend what can be mended
 
 test: tools ## all tests, on real parts
 	@$(BIN)/pytest -n auto --dist worksteal $(ARGS)
+
+docs: setup ## documentation site into .adx/site; every warning is an error
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet
 
 bench: tools ## measure, print a table, write docs/benchmarks/results.json
 	@$(BIN)/python -m scripts.bench $(if $(ONLY),--only $(ONLY))

@@ -5,6 +5,7 @@
     AdxError
     └── InfraError                  anything this package raises
         ├── NameInvalid             a rendered object would have a name Kubernetes refuses
+        ├── ComponentFailed         a component that is not ours failed, or renders what it must not
         ├── StackInputsInvalid      the desired state handed to the program cannot be read
         └── EngineError             an operation of the engine did not succeed
             ├── ToolMissing         pulumi or one of its plugins is not on the path
@@ -31,6 +32,10 @@ class InfraError(AdxError):
 
 class NameInvalid(InfraError):
     """A rendered object would have a name that Kubernetes refuses (over 63 characters, or not a DNS label)."""
+
+
+class ComponentFailed(InfraError):
+    """A component of an installed package failed, or rendered what does not fit beside ours."""
 
 
 class StackInputsInvalid(InfraError):

@@ -19,6 +19,7 @@ from policies.services.releases import release_id
 
 Manifest = dict[str, Any]
 MANAGED_BY = "adx"
+MANAGED_BY_LABEL = "app.kubernetes.io/managed-by"
 VERSION_LABEL = "app.kubernetes.io/version"
 COMMIT_LABEL = "adx/commit"
 CONTENT_LABEL = "adx/content"
@@ -95,7 +96,7 @@ def release_selector(unit: Unit) -> dict[str, str]:
 def pod_labels(unit: Unit) -> dict[str, str]:
     """Labels of the unit's pods: nothing that changes without a change of the workload."""
     return release_selector(unit) | {
-        "app.kubernetes.io/managed-by": MANAGED_BY,
+        MANAGED_BY_LABEL: MANAGED_BY,
         VERSION_LABEL: label_value(version(unit)),
         "adx/environment": label_value(unit.inputs.environment),
         "adx/unit": unit_label(unit.id),
@@ -105,7 +106,7 @@ def pod_labels(unit: Unit) -> dict[str, str]:
 def object_labels(unit: Unit, component: str) -> dict[str, str]:
     """Labels of an object of ``unit`` that the system ``component`` renders."""
     labels = selector_labels(unit) | {
-        "app.kubernetes.io/managed-by": MANAGED_BY,
+        MANAGED_BY_LABEL: MANAGED_BY,
         "app.kubernetes.io/part-of": label_value(platform_namespace(unit)),
         VERSION_LABEL: label_value(version(unit)),
         "app.kubernetes.io/component": component,
@@ -128,13 +129,14 @@ def manifest(
     *name: str,
     namespace: str | None = None,
     annotations: dict[str, str] | None = None,
+    labels: dict[str, str] | None = None,
     **body: Any,
 ) -> Manifest:
     """One Kubernetes object of ``unit``; ``name`` are the parts of its name, ``body`` its other top-level fields."""
     metadata: Manifest = {"name": object_name(*name)}
     if namespace is not None:
         metadata["namespace"] = object_name(namespace)
-    metadata["labels"] = object_labels(unit, component)
+    metadata["labels"] = (labels or {}) | object_labels(unit, component)
     metadata["annotations"] = provider_annotations(unit) | (annotations or {})
     made = {"apiVersion": api_version, "kind": kind, "metadata": metadata, **body}
     return _named_by_content(made) if isinstance(unit.inputs, TenantInputs) and namespace is not None else made

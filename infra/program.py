@@ -16,7 +16,7 @@ from infra import lean_sdk
 from infra.errors import StackInputsInvalid
 from infra.inputs import desired_state
 from infra.registration import UnitComponent, cluster_provider
-from infra.render import render_unit
+from infra.render import render_units
 from policies.desired_state import DesiredState
 from policies.errors import AdxError, DeclarationError, Problem
 
@@ -46,8 +46,8 @@ def deliver(state: DesiredState, context: str) -> None:
 def register_units(state: DesiredState, provider: pulumi.ProviderResource) -> None:
     """One component per unit; those in the platform's namespace come after it."""
     platform: list[pulumi.Resource] = []
-    for unit in state.units:
-        component = UnitComponent(unit, render_unit(unit), platform if unit.id.startswith("service/") else (), provider)
+    for unit, manifests in render_units(state.units):
+        component = UnitComponent(unit, manifests, platform if unit.id.startswith("service/") else (), provider)
         if unit.id == "platform":
             platform = component.namespaces
 

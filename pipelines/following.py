@@ -19,15 +19,9 @@ from pipelines.watching.pace import PaceMeter
 from pipelines.watching.releases import ReleasesView, as_rollout_has_it, asked_for, moved, releases_view
 from pipelines.watching.view import FleetView, view_of
 from workflows.fleet.durable import FleetStatus
-from workflows.models import StepProgress
-from workflows.rollout.models import (
-    RELEASE_STEP,
-    TENANTS_STEP,
-    EnvironmentStatus,
-    Outcome,
-    RolloutKind,
-    RolloutStatus,
-)
+from workflows.models import Outcome, RolloutKind, StepProgress
+from workflows.rollout.models import EnvironmentStatus, RolloutStatus
+from workflows.rollout.step_names import RELEASE_STEP, TENANTS_STEP
 from workflows.services.models import ReleaseStatus
 
 if TYPE_CHECKING:  # workflows.client imports temporalio

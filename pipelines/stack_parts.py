@@ -33,7 +33,8 @@ def delivered(settings: Settings) -> dict[str, str]:
 def _part(name: str, more: Mapping[str, str], *, needs: tuple[str, ...], path: str) -> Part:
     def command(context: Context) -> Command:
         listen = f"127.0.0.1:{context.port(name, 'http')}"
-        argv = (sys.executable, "-m", "pipelines.cli", name, "--listen", listen)
+        # -P: what is imported is what was installed, whatever lies in the folder that this is started in.
+        argv = (sys.executable, "-P", "-m", "pipelines.cli", name, "--listen", listen)
         return Command(argv, environment={**context.settings(), **more})
 
     return Part(

@@ -26,7 +26,7 @@ _QUOTED = re.compile(r"'[^']*'")
 def problems_of_document(declared: Declared, data: bytes | None, size_bytes: int = 0) -> Iterator[Problem]:
     """What is wrong with ``data``, declared by its path as ``declared``; None when it was too large to be read."""
     if data is None:
-        yield _of_refusal(declared.path, too_large(size_bytes))
+        yield problem_of_refusal(declared.path, too_large(size_bytes))
         return
     for found in _problems(declared, data):
         yield msgspec.structs.replace(
@@ -38,11 +38,11 @@ def _problems(declared: Declared, data: bytes) -> Iterator[Problem]:
     examined = examine(data)
     if any(refusal.is_fatal for refusal in examined.refusals):
         for refusal in examined.refusals:
-            yield _of_refusal(declared.path, refusal)
+            yield problem_of_refusal(declared.path, refusal)
         return
     places = Places(data)
     for refusal in examined.refusals:
-        yield _of_refusal(declared.path, refusal, places.path_at((refusal.line, refusal.column)))
+        yield problem_of_refusal(declared.path, refusal, places.path_at((refusal.line, refusal.column)))
     yield from _of_shape(declared, places, examined)
 
 
@@ -92,7 +92,8 @@ def _of_model(declared: Declared, document: dict[str, Any]) -> Iterator[Problem]
         yield problem(declared.path, what, "report this as a defect of ADX", "schema.model")
 
 
-def _of_refusal(file: str, refusal: Refusal, path: str = "") -> Problem:
+def problem_of_refusal(file: str, refusal: Refusal, path: str = "") -> Problem:
+    """What the reader refuses in ``file``, as a problem of it."""
     return Problem(
         file=file,
         line=refusal.line,

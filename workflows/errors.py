@@ -5,13 +5,13 @@
     AdxError
     ├── AdxConnectionError      a server could not be reached or dropped the connection: tried again soon
     ├── AdxTimeoutError         no answer in time; whether it was done is unknown: asked again
-    ├── AdxValidationError      the input is wrong and will stay wrong: never tried again
-    │   └── RolloutRefused      the commit is not to be delivered (quarantined, not on the branch, …)
-    │       └── PlanMoved       what would be applied is not what was reviewed
-    ├── WorkloadFailed          the cluster says that a workload will not become ready
-    ├── ReleaseRejected         a new release was found to be worse than it may be
-    ├── PostDeploymentTestFailed
-    └── RestoreNotVerified      after a restore, the cluster is not what the snapshot says
+    └── AdxValidationError      the input is wrong and will stay wrong: never tried again
+        ├── RolloutRefused      the commit is not to be delivered (quarantined, not on the branch, …)
+        │   └── PlanMoved       what would be applied is not what was reviewed
+        ├── WorkloadFailed      the cluster says that a workload will not become ready
+        ├── ReleaseRejected     a new release was found to be worse than it may be
+        ├── PostDeploymentTestFailed
+        └── RestoreNotVerified  after a restore, the cluster is not what the snapshot says
 
 ``workflows.retry`` turns the class, never the text, into a retry decision.
 """

@@ -35,6 +35,10 @@ FAILURES = (FailureError, AdxError, asyncio.CancelledError)
 again, elsewhere or by mended code. Taken for a failure it would restore what is good; and since it may not happen
 when the history is replayed, the workflow could then never go on."""
 
+RESTORE_ROUNDS = 3
+PAUSE_BETWEEN_ROUNDS_SECONDS = 30
+"""How often a restore is tried before it is an operator's, and how long it waits before it looks again."""
+
 Result = TypeVar("Result")
 Request = TypeVar("Request")
 RunMethod = Callable[[Any, Request], Awaitable[Result]]

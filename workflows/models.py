@@ -5,6 +5,18 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Literal
 
+RolloutKind = Literal["deliver", "rollback", "heal"]
+Outcome = Literal[
+    "delivered",
+    "partly-delivered",
+    "nothing-to-change",
+    "restored",
+    "cancelled",
+    "superseded",
+    "refused",
+    "failed",
+    "needs-operator",
+]
 StepStatus = Literal["pending", "running", "succeeded", "failed", "cancelled", "skipped"]
 
 

@@ -20,7 +20,9 @@ DATA = (
     "workflows.infrastructure.models",
     "workflows.intake.models",
     "workflows.migrations.models",
+    "workflows.rollout.activity_models",
     "workflows.rollout.models",
+    "workflows.rollout.step_names",
     "workflows.services.models",
 )
 ONLY_RUN_BY_ACTIVITIES = (
@@ -46,6 +48,7 @@ ONLY_RUN_BY_ACTIVITIES = (
     "workflows.drift.bodies",
     "workflows.drift.check",
     "workflows.drift.compare",
+    "workflows.drift.drifted_objects",
     "workflows.drift.fields",
     "workflows.drift.findings",
     "workflows.drift.heal_activities",
@@ -71,6 +74,7 @@ ONLY_RUN_BY_ACTIVITIES = (
     "workflows.migrations.errors",
     "workflows.migrations.finding",
     "workflows.migrations.losses",
+    "workflows.migrations.opening",
     "workflows.migrations.outcomes",
     "workflows.migrations.planning_waves",
     "workflows.migrations.preparing",

@@ -9,9 +9,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import signal
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import timedelta
-from typing import Any
 
 from temporalio.api.enums.v1 import TaskQueueType
 from temporalio.api.taskqueue.v1 import TaskQueue
@@ -19,33 +18,14 @@ from temporalio.api.workflowservice.v1 import DescribeTaskQueueRequest
 from temporalio.client import Client
 from temporalio.worker import Worker
 
-from workflows.cells.activities import CellActivities
-from workflows.configuration.activities import ConfigurationActivities
-from workflows.configuration.workflow import ConfigurationRestoreWorkflow, ConfigurationUpdateWorkflow
 from workflows.connection import connect
-from workflows.drift.activities import DriftActivities
-from workflows.drift.heal_activities import HealActivities
-from workflows.drift.heal_workflow import HealWorkflow
 from workflows.drift.schedule import keep_schedules
-from workflows.drift.workflow import DriftWorkflow
-from workflows.fleet.activities import FleetActivities
-from workflows.fleet.workflow import FleetWorkflow
 from workflows.heartbeats import Heartbeats
-from workflows.infrastructure.activities import InfrastructureActivities
-from workflows.intake.activities import IntakeActivities
 from workflows.intake.schedule import ensure_poller
-from workflows.intake.workflow import IntakeWorkflow
-from workflows.migrations.registration import MIGRATION_WORKFLOWS, migration_activities
+from workflows.registration import WORKFLOWS, activities_of
 from workflows.retry import RetryByClass
-from workflows.rollout.activities import RolloutActivities
-from workflows.rollout.environment import EnvironmentWorkflow
-from workflows.rollout.restore import RestoreWorkflow
-from workflows.rollout.workflow import RolloutWorkflow
 from workflows.runtime import Runtime, open_runtime
 from workflows.sandbox import sandboxed_runner
-from workflows.services.activities import ServiceActivities
-from workflows.services.deployment import ServiceDeploymentWorkflow
-from workflows.services.release_activities import ReleaseActivities
 from workflows.task_queues import KINDS, Kind, Places, cells_at_once_from, kind_of, places_from, queue_of
 from workflows.telemetry import logs
 from workflows.telemetry.probes import application
@@ -53,19 +33,6 @@ from workflows.telemetry.serving import bind, served
 from workflows.telemetry.temporal import observed_runtime
 from workflows.worker_places import PulumiPlaces
 
-WORKFLOWS = (
-    EnvironmentWorkflow,
-    RolloutWorkflow,
-    RestoreWorkflow,
-    ServiceDeploymentWorkflow,
-    FleetWorkflow,
-    IntakeWorkflow,
-    DriftWorkflow,
-    HealWorkflow,
-    ConfigurationUpdateWorkflow,
-    ConfigurationRestoreWorkflow,
-    *MIGRATION_WORKFLOWS,
-)
 MAX_LIGHT_ACTIVITIES = 16
 POLLS = 2  # a worker that is paused takes one task with it for each
 MAX_CACHED_WORKFLOWS = 200
@@ -98,58 +65,6 @@ def workers_for(
             graceful_shutdown_timeout=SHUTDOWN_GRACE,
         )
         for kind in kinds
-    ]
-
-
-def activities_of(client: Client, runtime: Runtime, task_queue: str) -> list[Callable[..., Awaitable[Any]]]:
-    """Every activity of ADX."""
-    infrastructure, services = InfrastructureActivities(runtime), ServiceActivities(runtime)
-    releases = ReleaseActivities(runtime)
-    rollout, intake = RolloutActivities(runtime), IntakeActivities(runtime, client, task_queue)
-    configuration = ConfigurationActivities(runtime)
-    fleet, checks, heals = FleetActivities(runtime), DriftActivities(runtime), HealActivities(runtime)
-    return [
-        infrastructure.snapshot,
-        infrastructure.plan,
-        infrastructure.apply,
-        infrastructure.repair,
-        infrastructure.verify_restore,
-        services.deploy,
-        releases.wait_for_green,
-        releases.shift,
-        releases.bake,
-        releases.return_traffic,
-        rollout.choose,
-        rollout.is_newer,
-        rollout.record_decision,
-        rollout.validate,
-        rollout.bind,
-        rollout.read_hold,
-        rollout.run_tests,
-        rollout.finish,
-        rollout.thaw,
-        intake.take_in,
-        CellActivities(runtime).deliver_cell,
-        fleet.claim_environment,
-        fleet.plan_fleet,
-        fleet.check_gates,
-        fleet.read_calendar,
-        fleet.settle,
-        fleet.freeze_units,
-        checks.check_drift,
-        checks.submit_heal,
-        heals.plan_heal,
-        heals.snapshot_heal,
-        heals.apply_heal,
-        heals.undo_heal,
-        heals.finish_heal,
-        *migration_activities(runtime),
-        configuration.check_values,
-        configuration.back_up_values,
-        configuration.write_values,
-        configuration.notify_services,
-        configuration.check_health,
-        configuration.restore_values,
     ]
 
 

@@ -144,7 +144,7 @@ def kill_session(session_id: int) -> None:
 async def program_host(folder: Path, environment: Mapping[str, str]) -> AsyncIterator[str]:
     """A running program host; yields the address it listens on."""
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "infra.engine.program_host", cwd=folder, env=environment,
+        sys.executable, "-P", "-m", "infra.engine.program_host", cwd=folder, env=environment,
         stdin=PIPE, stdout=PIPE, stderr=asyncio.subprocess.STDOUT, start_new_session=True,
     )  # fmt: skip
     said: deque[str] = deque(maxlen=TAIL_LINES)

@@ -19,10 +19,13 @@ from pipelines.cli import (
     explain,
     flags,
     fleet,
+    importing,
+    init,
     migrate,
     processes,
     promote,
     records,
+    resuming,
     reviewing,
     rollouts,
     services,
@@ -34,6 +37,8 @@ from pipelines.cli.invocation import Invocation
 from pipelines.exit_codes import help_text
 
 COMMANDS: tuple[tuple[Callable[..., None], str], ...] = (
+    (init.init, "Make a new GitOps repository."),
+    (importing.import_, "Propose declarations of what runs."),
     (declarations.validate, "Check every declaration."),
     (declarations.diff, "Show what changes between two commits."),
     (explain.explain, "Explain a declaration and its effects."),
@@ -53,6 +58,7 @@ COMMANDS: tuple[tuple[Callable[..., None], str], ...] = (
     (rollouts.cancel, "Stop the rollout under way, restore."),
     (rollouts.approve, "Agree to the plan that waits for it."),
     (rollouts.restore, "Try a failed restore again."),
+    (resuming.resume, "After a lost Temporal: what is known."),
     (fleet.fleet, "Steer the waves of a running rollout."),
     (watch.watch, "Show running rollouts live."),
     (drift.drift, "Compare the cluster with what was delivered."),

@@ -99,7 +99,7 @@ def encrypt(
 def rewrap(
     ctx: typer.Context,
     *,
-    environment: Annotated[str | None, typer.Argument(metavar="[ENV]", help="All if none is given.")] = None,
+    environment: Annotated[str | None, typer.Argument(metavar="ENV", help="All if none is given.")] = None,
     branch: Branch = None,
     no_commit: NoCommit = False,
 ) -> None:

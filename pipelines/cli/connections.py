@@ -9,17 +9,26 @@ from typing import TYPE_CHECKING
 from pipelines.settings import Settings
 
 if TYPE_CHECKING:
+    from temporalio.client import Client
+
     from workflows.client import Workflows
     from workflows.ledger import Ledger
 
 
-async def workflows(settings: Settings) -> Workflows:
-    """The client of ADX's workflows. Raises SettingsError, and AdxConnectionError when Temporal does not answer."""
+async def temporal(settings: Settings) -> Client:
+    """Temporal's own client. Raises SettingsError, and AdxConnectionError when Temporal does not answer."""
     _ = settings.temporal_address  # says what to do when it is missing
-    from workflows.client import Workflows
     from workflows.connection import connect
 
-    return Workflows(await connect(settings.values), settings.task_queue)
+    return await connect(settings.values)
+
+
+async def workflows(settings: Settings) -> Workflows:
+    """The client of ADX's workflows. Raises as ``temporal`` does."""
+    client = await temporal(settings)
+    from workflows.client import Workflows
+
+    return Workflows(client, settings.task_queue)
 
 
 @asynccontextmanager

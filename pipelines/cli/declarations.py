@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from pipelines.cli.invocation import Invocation, current
+from pipelines.cli.invocation import Invocation, current, leave
 
 if TYPE_CHECKING:
     from policies.change_set import ChangeSet
@@ -25,7 +25,7 @@ class Format(StrEnum):
 def validate(
     ctx: typer.Context,
     folder: Annotated[
-        Path | None, typer.Argument(metavar="[FOLDER]", help="The folder that holds environments/ and tenants/.")
+        Path | None, typer.Argument(metavar="FOLDER", help="The folder that holds environments/ and tenants/.")
     ] = None,
     ref: Annotated[
         str | None, typer.Option(help="Validate this branch, tag or commit instead of the files as they are.")
@@ -56,8 +56,7 @@ def validate(
     code = run(place, ref, chosen.value)
     if report_to is not None:
         _report(invocation, report_to, place, ref or "HEAD", is_valid=not code)
-    if code:
-        raise typer.Exit(int(code))
+    leave(code)
 
 
 def _report(invocation: Invocation, host: str, folder: Path, ref: str, *, is_valid: bool) -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from pipelines.cli.invocation import Invocation, current
+from pipelines.cli.invocation import Invocation, current, leave
 
 if TYPE_CHECKING:
     from pipelines.drift.last import LastCheck
@@ -27,7 +27,7 @@ def drift(
     ctx: typer.Context,
     environments: Annotated[
         list[str] | None,
-        typer.Argument(metavar="[ENV]...", help="Environments; all that were delivered if none is given."),
+        typer.Argument(metavar="ENV", help="Environments; all that were delivered if none is given."),
     ] = None,
     report_to: Annotated[
         ReportTo | None, typer.Option("--report-to", help="Set adx/drift/ENV on the delivered commit, too.")
@@ -50,25 +50,27 @@ def drift(
       adx drift --last                      since when each unit has drifted
       adx drift --report-to github          in a workflow of GitHub Actions
     """
+    invocation = current(ctx)
+    if last and report_to is not None:
+        raise typer.BadParameter("a status is set by a look at the cluster, not with --last", param_hint="--last")
+    if last:
+        _show_last(invocation, environments or [])
+    else:
+        _show_now(invocation, environments or [], report_to)
+
+
+def _show_now(invocation: Invocation, names: list[str], report_to: ReportTo | None) -> None:
     from pipelines.drift.exit_status import exit_code
     from pipelines.screens.drift import drift_screen
 
-    invocation = current(ctx)
-    if last:
-        if report_to is not None:
-            raise typer.BadParameter("a status is set by a look at the cluster, not with --last", param_hint="--last")
-        _show_last(invocation, environments or [])
-        return
     # First of all: a missing token is told before minutes of work, not after.
     writer = _status_writer(invocation) if report_to is ReportTo.GITHUB else None
-    found = asyncio.run(_drift(invocation, environments or []))
+    found = asyncio.run(_drift(invocation, names))
     invocation.output.result(found, drift_screen(found))
     if writer is not None:
         for one in found:
             writer.write(one)
-    code = exit_code(found)
-    if code:
-        raise typer.Exit(int(code))
+    leave(exit_code(found))
 
 
 def _show_last(invocation: Invocation, names: list[str]) -> None:
@@ -77,9 +79,7 @@ def _show_last(invocation: Invocation, names: list[str]) -> None:
 
     found = asyncio.run(_last(invocation, names))
     invocation.output.result(found, last_drift_screen(found))
-    code = last_exit_code(found)
-    if code:
-        raise typer.Exit(int(code))
+    leave(last_exit_code(found))
 
 
 async def _last(invocation: Invocation, names: list[str]) -> list[LastCheck]:

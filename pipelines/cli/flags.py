@@ -12,16 +12,15 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from pipelines.cli.invocation import Invocation, current
+from pipelines.cli.invocation import Invocation, current, leave
+from pipelines.cli.options import Environment, Ref
 from pipelines.exit_codes import ExitCode
 
 if TYPE_CHECKING:
     from pipelines.flags.declared import DeclaredFlags
     from pipelines.flags.serving import Next
 
-Env = Annotated[str, typer.Argument(metavar="ENV", help="The environment, for example production.")]
 EnvOption = Annotated[str, typer.Option("--env", "-e", metavar="ENV", help="The environment.")]
-Ref = Annotated[str | None, typer.Option(help="Branch, tag or commit; without it the files as they are.")]
 Flag = Annotated[str, typer.Argument(metavar="FLAG", help="The name of the flag.")]
 User = Annotated[str | None, typer.Option("--user", "-u", help="The targeting key: the user's id.")]
 Tenant = Annotated[str | None, typer.Option("--tenant", "-t", help="The user's tenant.")]
@@ -39,7 +38,7 @@ app = typer.Typer(
 
 
 @app.command("list", short_help="List the flags of an environment.")
-def list_(ctx: typer.Context, environment: Env, ref: Ref = None) -> None:
+def list_(ctx: typer.Context, environment: Environment, ref: Ref = None) -> None:
     """List the flags of an environment: how each is decided, its owner, and the services that read it.
 
     \b
@@ -83,8 +82,7 @@ def evaluate(
     found = declared.evaluator().evaluate(flag, user, _attributes(tenant, attribute), _time(at))
     note = _note(ctx, flag, environment, tenant, ref)
     current(ctx).output.result({"flag": flag, "evaluation": found, "note": note}, eval_screen(flag, found, note))
-    if found.error_code is not None:
-        raise typer.Exit(int(ExitCode.FAILED))
+    leave(ExitCode.OK if found.error_code is None else ExitCode.FAILED)
 
 
 @app.command("explain", short_help="Say why a user gets it, rule by rule.")
@@ -122,7 +120,7 @@ def explain(
 @app.command("stale", short_help="List flags that should go.")
 def stale(
     ctx: typer.Context,
-    environment: Env,
+    environment: Environment,
     fixed_days: Annotated[
         int, typer.Option("--fixed-days", min=1, help="The same for everybody for so many days is long.")
     ] = FIXED_DAYS,
@@ -146,12 +144,11 @@ def stale(
     since = unchanged_since(current(ctx).settings.folder, declared)
     found = stale_of(declared.flags, since, declared.services, now=datetime.now(UTC), fixed_days=fixed_days)
     current(ctx).output.result(found, stale_screen(environment, found))
-    if found:
-        raise typer.Exit(int(ExitCode.FAILED))
+    leave(ExitCode.FAILED if found else ExitCode.OK)
 
 
 @app.command("export", short_help="Print the flags for flagd.")
-def export(ctx: typer.Context, environment: Env, ref: Ref = None) -> None:
+def export(ctx: typer.Context, environment: Environment, ref: Ref = None) -> None:
     """Print the flag definition that flagd and its clients read, as it is delivered in flags.flagd.json.
 
     \b
@@ -168,7 +165,7 @@ def export(ctx: typer.Context, environment: Env, ref: Ref = None) -> None:
 @app.command("serve", short_help="Serve the flags over HTTP (OFREP).")
 def serve(
     ctx: typer.Context,
-    environment: Env,
+    environment: Environment,
     *,
     listen: Annotated[
         str, typer.Option(envvar="ADX_FLAGS_LISTEN", help="Address to listen on; port 0 picks one.")

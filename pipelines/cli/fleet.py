@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from pipelines.cli.invocation import Invocation, current
-from pipelines.cli.rollouts import By, Environment, Reason, actor
+from pipelines.cli.options import By, Environment, Reason, actor
 
 if TYPE_CHECKING:
     from workflows.fleet.durable import FleetStatus
@@ -25,7 +25,7 @@ def fleet(
     word: Annotated[Word, typer.Argument(metavar="WORD", help="What to say; see above.", show_default=False)],
     environment: Environment,
     about: Annotated[
-        str, typer.Argument(metavar="[WAVE|UNIT]", help="Which wave or unit, where the word is about one.")
+        str, typer.Argument(metavar="WAVE|UNIT", help="Which wave or unit, where the word is about one.")
     ] = "",
     *,
     reason: Reason = "",

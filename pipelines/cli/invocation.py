@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, cast
 
 import typer
 
+from pipelines.exit_codes import ExitCode
 from pipelines.output import Output
 from policies.errors import AdxError
 from scripts.errors import ScriptError
@@ -57,3 +58,9 @@ class Invocation:
 def current(ctx: typer.Context) -> Invocation:
     """The invocation that a command belongs to."""
     return cast(Invocation, ctx.obj)
+
+
+def leave(code: ExitCode) -> None:
+    """End the command with this status; go on where it is OK."""
+    if code:
+        raise typer.Exit(int(code))

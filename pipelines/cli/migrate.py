@@ -8,8 +8,9 @@ from typing import Annotated
 
 import typer
 
-from pipelines.cli.invocation import current
+from pipelines.cli.invocation import current, leave
 from pipelines.cli.migrate_databases import rollback, run, status
+from pipelines.exit_codes import ExitCode
 
 URL_SETTING = "ADX_MIGRATE_URL"
 SCRATCH_SETTING = "ADX_MIGRATE_SCRATCH_URL"
@@ -100,7 +101,7 @@ def sum_(
 def plan(
     ctx: typer.Context,
     environments: Annotated[
-        list[str] | None, typer.Argument(metavar="[ENV]...", help="Environments; all if none is given.")
+        list[str] | None, typer.Argument(metavar="ENV", help="Environments; all if none is given.")
     ] = None,
     *,
     base: Annotated[str, typer.Option(help="The commit whose declared versions count as applied.")] = "HEAD",
@@ -139,8 +140,7 @@ def plan(
     )
     found = asyncio.run(plans(invocation.settings.folder, asked))
     invocation.output.result(found, plan_screen(found))
-    if any(one.is_blocking for one in found):
-        raise typer.Exit(1)
+    leave(ExitCode.FAILED if any(one.is_blocking for one in found) else ExitCode.OK)
 
 
 @migrate.command(short_help="Prove that scripts can be taken back.")
@@ -173,8 +173,7 @@ def verify(
     server = scratch_server(invocation.settings, scripts.engine, url)
     proof = asyncio.run(prove_migrations(server, scripts, applied))
     invocation.output.result({"proved": proof.is_proved, "proof": proof}, proof_screen(proof))
-    if not proof.is_proved:
-        raise typer.Exit(1)
+    leave(ExitCode.OK if proof.is_proved else ExitCode.FAILED)
 
 
 migrate.command(short_help="Bring databases to their declared version.")(run)

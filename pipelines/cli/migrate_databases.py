@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from pipelines.cli.invocation import Invocation, current
-from pipelines.cli.rollouts import By, Environment, Reason, actor
+from pipelines.cli.invocation import Invocation, current, leave
+from pipelines.cli.options import By, Environment, Reason, actor
+from pipelines.exit_codes import ExitCode
 
 if TYPE_CHECKING:
     from pipelines.migration_status import DatabaseStatus
@@ -105,8 +106,7 @@ def status(
     invocation = current(ctx)
     found = asyncio.run(_statuses(invocation, environment, tenant, is_recorded_only=recorded))
     invocation.output.result(found, status_screen(environment, found))
-    if not all(one.is_well for one in found):
-        raise typer.Exit(1)
+    leave(ExitCode.OK if all(one.is_well for one in found) else ExitCode.FAILED)
 
 
 async def _statuses(
@@ -132,7 +132,6 @@ async def _operate(invocation: Invocation, wanted: Wanted) -> Operation:
 
 
 def _finish(invocation: Invocation, operation: Operation) -> None:
-    from pipelines.exit_codes import ExitCode
     from pipelines.screens.migration_status import operation_screen
 
     invocation.output.result(operation, operation_screen(operation))
@@ -142,6 +141,4 @@ def _finish(invocation: Invocation, operation: Operation) -> None:
         "refused": ExitCode.FAILED,
         "needs-operator": ExitCode.NEEDS_OPERATOR,
     }
-    code = codes.get(operation.outcome, ExitCode.ROLLED_BACK)
-    if code:
-        raise typer.Exit(code)
+    leave(codes.get(operation.outcome, ExitCode.ROLLED_BACK))

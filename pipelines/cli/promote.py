@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from pipelines.cli.invocation import Invocation, current
+from pipelines.cli.invocation import Invocation, current, leave
 from pipelines.exit_codes import ExitCode
 
 if TYPE_CHECKING:
@@ -67,8 +67,8 @@ def promote(
     request = Request(wish, invocation.settings.actor, reason=reason.strip() if force else "", is_dry_run=dry_run)
     found = asyncio.run(_promote(invocation, request))
     invocation.output.result(found, promote_screen(found, with_diff=dry_run))
-    if found.changes and found.blocked_by and not found.forced:
-        raise typer.Exit(int(ExitCode.FAILED))
+    is_held = found.changes and found.blocked_by and not found.forced
+    leave(ExitCode.FAILED if is_held else ExitCode.OK)
 
 
 def _check_words(source: str, target: str, *, force: bool, reason: str) -> None:

@@ -20,7 +20,7 @@ LONGEST_HISTORY = 1000
 def history(
     ctx: typer.Context,
     environment: Annotated[
-        str | None, typer.Argument(metavar="[ENV]", help="The environment; all if none is given.")
+        str | None, typer.Argument(metavar="ENV", help="The environment; all if none is given.")
     ] = None,
     unit: Annotated[
         str | None, typer.Option(help="What this unit is, e.g. service/cart, and how it got there.")

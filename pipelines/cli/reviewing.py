@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from pipelines.cli.invocation import Invocation, current
+from pipelines.cli.invocation import Invocation, current, leave
 from pipelines.exit_codes import ExitCode
 
 if TYPE_CHECKING:
@@ -46,10 +46,7 @@ def affected(ctx: typer.Context, *, base: Base = "main", head: Head = "HEAD") ->
 
     invocation = current(ctx)
     names = read(invocation.settings.folder, base, head).affected()
-    if invocation.is_json:
-        invocation.output.json(names)
-    else:
-        invocation.output.console.print("\n".join(names) if names else "no environment changes", markup=False)
+    invocation.output.result(names, "\n".join(names) if names else "no environment changes")
 
 
 def policy(
@@ -73,7 +70,7 @@ def policy(
     from pipelines.preview.commands import run_policy
 
     invocation = current(ctx)
-    _leave(run_policy(invocation, base, head, environments or [], report_to))
+    leave(run_policy(invocation, base, head, environments or [], report_to))
 
 
 def preview(
@@ -122,7 +119,7 @@ def preview(
     )
     report = asyncio.run(run_preview(invocation, request))
     _show(invocation, report, chosen, is_full=full)
-    _leave(ExitCode.OK if report.verdict == "ok" else ExitCode.FAILED)
+    leave(ExitCode.OK if report.verdict == "ok" else ExitCode.FAILED)
 
 
 def comment(
@@ -161,8 +158,3 @@ def _show(invocation: Invocation, report: Report, chosen: Format, *, is_full: bo
         from pipelines.screens.preview import preview_screen
 
         invocation.output.console.print(preview_screen(report, is_full=is_full))
-
-
-def _leave(code: ExitCode) -> None:
-    if code:
-        raise typer.Exit(int(code))

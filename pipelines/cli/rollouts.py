@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import getpass
 import os
 from collections.abc import Coroutine
 from dataclasses import dataclass
@@ -11,22 +10,17 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from pipelines.cli.invocation import Invocation, current
+from pipelines.cli.invocation import Invocation, current, leave
+from pipelines.cli.options import By, Environment, Reason, actor
+from pipelines.exit_codes import ExitCode
 
 if TYPE_CHECKING:
-    from pipelines.exit_codes import ExitCode
     from pipelines.following import Follower
     from pipelines.rollout_reporting import RolloutReporter
     from workflows.client import Workflows
     from workflows.rollout.models import Receipt
 
-Environment = Annotated[str, typer.Argument(metavar="ENV", help="The environment, for example production.")]
 Watch = Annotated[bool, typer.Option("--watch", "-w", help="Stay and show every step until it is settled.")]
-By = Annotated[
-    str,
-    typer.Option("--by", envvar="ADX_ACTOR", help="Who decides, for the audit trail.", show_default="the user name"),
-]
-Reason = Annotated[str, typer.Option(help="Why, for the audit trail.")]
 
 
 @dataclass(frozen=True)
@@ -43,7 +37,7 @@ def deploy(
     *,
     environments: Annotated[
         list[str] | None,
-        typer.Argument(metavar="[ENV]...", help="Environments; all that the commit declares if none."),
+        typer.Argument(metavar="ENV", help="Environments; all that the commit declares if none."),
     ] = None,
     ref: Annotated[str, typer.Option(help="Branch, tag or commit.", show_default="head of the delivered branch")] = "",
     watch: Watch = False,
@@ -133,11 +127,6 @@ def restore(ctx: typer.Context, environment: Environment, reason: Reason = "", b
     _run(_decide(current(ctx), "restore", environment, actor(by), reason))
 
 
-def actor(by: str) -> str:
-    """Who asks: ``--by``, ADX_ACTOR, or the user of this machine."""
-    return by or getpass.getuser()
-
-
 def commit_of(invocation: Invocation, ref: str) -> str:
     """The full commit id that ``ref`` names in the repository at hand. Raises AdxError."""
     from policies.git_tree import resolve_ref
@@ -147,10 +136,9 @@ def commit_of(invocation: Invocation, ref: str) -> str:
 
 def _run(work: Coroutine[Any, Any, ExitCode | None]) -> None:
     """Run ``work`` and leave with the exit status it gives."""
+
     os.environ.setdefault("TEMPORAL_DISABLE_ENVIRONMENT_INFO", "1")
-    code = asyncio.run(work)
-    if code:
-        raise typer.Exit(int(code))
+    leave(asyncio.run(work) or ExitCode.OK)
 
 
 async def _deploy(
@@ -210,7 +198,6 @@ async def _watch_reporting(
 ) -> ExitCode:
     """Watch, for a time if one is given, and tell the git hosting if one is named."""
     from pipelines.cli.watching import watch_to_the_end
-    from pipelines.exit_codes import ExitCode
 
     reporter = _rollout_reporter(invocation, commit, watching.report_to)
     limit_seconds = watching.timeout_minutes * 60 if watching.timeout_minutes is not None else None

@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from pipelines.cli import services_releases
-from pipelines.cli.invocation import Invocation, current
+from pipelines.cli.invocation import Invocation, current, leave
+from pipelines.cli.options import Ref
 from pipelines.exit_codes import ExitCode
 
 if TYPE_CHECKING:
     from pipelines.services.declared import ServiceRow
 
-Env = Annotated[str | None, typer.Argument(metavar="[ENV]", help="The environment; all if none is given.")]
+Env = Annotated[str | None, typer.Argument(metavar="ENV", help="The environment; all if none is given.")]
 EnvOption = Annotated[str | None, typer.Option("--env", "-e", metavar="ENV", help="Only in this environment.")]
-Ref = Annotated[str | None, typer.Option(help="Branch, tag or commit; without it the files as they are.")]
 Delivered = Annotated[bool, typer.Option("--delivered", help="Ask the ledger which versions were delivered.")]
 
 app = typer.Typer(
@@ -108,8 +108,7 @@ def compat(
     before = tree_of(folder, since) if since is not None else None
     found = compatibility(tree_of(folder, ref), environment, before)
     current(ctx).output.result(found, compat_screen(found))
-    if not found.is_compatible:
-        raise typer.Exit(int(ExitCode.FAILED))
+    leave(ExitCode.OK if found.is_compatible else ExitCode.FAILED)
 
 
 app.command("releases", short_help="List delivered releases, and those under way.")(services_releases.releases)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from pipelines.cli.invocation import Invocation, current
-from pipelines.cli.rollouts import By, Environment, Reason, actor
+from pipelines.cli.options import By, Environment, Reason, actor
 
 if TYPE_CHECKING:
     from pipelines.services.releases import ServiceReleases
@@ -28,11 +28,9 @@ Service = Annotated[str, typer.Argument(metavar="SERVICE", help="The service, fo
 def releases(
     ctx: typer.Context,
     environment: Annotated[
-        str | None, typer.Argument(metavar="[ENV]", help="The environment; all if none is given.")
+        str | None, typer.Argument(metavar="ENV", help="The environment; all if none is given.")
     ] = None,
-    service: Annotated[
-        str | None, typer.Argument(metavar="[SERVICE]", help="The service; all if none is given.")
-    ] = None,
+    service: Annotated[str | None, typer.Argument(metavar="SERVICE", help="The service; all if none is given.")] = None,
     *,
     limit: Annotated[int, typer.Option("--limit", "-n", min=1, max=LONGEST_LIST, help="How many of each service.")] = 5,
 ) -> None:

@@ -6,12 +6,13 @@ import asyncio
 import shlex
 import time
 from collections.abc import Iterator
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from pipelines.cli.invocation import Invocation, current
+from pipelines.cli.invocation import Invocation, current, leave
 from pipelines.exit_codes import ExitCode
 
 if TYPE_CHECKING:
@@ -55,13 +56,9 @@ def up(
     from scripts.progress import Silent, reporter
 
     invocation = current(ctx)
-    if invocation.is_json:
-        stack = _stack(invocation, Silent())
+    with nullcontext(Silent()) if invocation.is_json else reporter(invocation.output.notices) as progress:
+        stack = _stack(invocation, progress)
         parts = stack.up(with_parts=with_parts or (), context=context)
-    else:
-        with reporter(invocation.output.notices) as progress:
-            stack = _stack(invocation, progress)
-            parts = stack.up(with_parts=with_parts or (), context=context)
     stack.write_environment(delivered(invocation.settings))
     invocation.output.result(parts, parts_screen(parts))
 
@@ -83,7 +80,7 @@ def down(ctx: typer.Context) -> None:
 
 def status(
     ctx: typer.Context,
-    environment: Annotated[str | None, typer.Argument(metavar="[ENV]", help="One environment in full.")] = None,
+    environment: Annotated[str | None, typer.Argument(metavar="ENV", help="One environment in full.")] = None,
 ) -> None:
     """Show the parts of the local stack and the environments; with ENV, the rollout that runs there or ran last.
 
@@ -185,8 +182,7 @@ def _everything(invocation: Invocation) -> None:
     statuses = asyncio.run(_environments(invocation)) if invocation.settings.optional("ADX_LEDGER_URL") else None
     screens = [parts_screen(parts)] if statuses is None else [parts_screen(parts), "", environments_screen(statuses)]
     invocation.output.result({"parts": parts, "environments": statuses}, Group(*screens))
-    if any(part.state != "ready" for part in parts):
-        raise typer.Exit(int(ExitCode.UNREACHABLE))
+    leave(ExitCode.OK if all(part.state == "ready" for part in parts) else ExitCode.UNREACHABLE)
 
 
 async def _environments(invocation: Invocation) -> list[EnvironmentStatus] | None:

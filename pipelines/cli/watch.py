@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from pipelines.cli.invocation import Invocation, current
+from pipelines.cli.invocation import Invocation, current, leave
 from pipelines.exit_codes import ExitCode
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 def watch(
     ctx: typer.Context,
     environment: Annotated[
-        str | None, typer.Argument(metavar="[ENV]", help="The environment; all in which a rollout runs if none.")
+        str | None, typer.Argument(metavar="ENV", help="The environment; all in which a rollout runs if none.")
     ] = None,
 ) -> None:
     """Show running rollouts live: steps, releases, waves, speed, time left, failures and what holds them.
@@ -34,9 +34,7 @@ def watch(
       adx watch production --json | jq -r 'select(.unit) | "\\(.unit) \\(.status)"'
     """
     os.environ.setdefault("TEMPORAL_DISABLE_ENVIRONMENT_INFO", "1")
-    code = asyncio.run(_watch(current(ctx), environment))
-    if code:
-        raise typer.Exit(int(code))
+    leave(asyncio.run(_watch(current(ctx), environment)))
 
 
 async def _watch(invocation: Invocation, environment: str | None) -> ExitCode:

@@ -54,45 +54,52 @@ class _BadRequest(Exception):
 
 def application(current: Callable[[], ServedFlags], token: bytes | None = None) -> Starlette:
     """The routes above. With ``token`` a caller sends it as ``Authorization: Bearer`` or ``X-API-Key``."""
-
-    async def evaluate_one(request: Request) -> Response:
-        key = request.path_params["key"]
-        try:
-            user, attributes = await _context(request)
-        except _BadRequest as wrong:
-            return _json({"key": key, "errorCode": wrong.code, "errorDetails": wrong.details}, 400)
-        found = current().evaluator.evaluate(key, user, attributes)
-        status = 200 if found.error_code is None else 404 if found.error_code == "FLAG_NOT_FOUND" else 400
-        return _json(_told(key, found), status)
-
-    async def evaluate_all(request: Request) -> Response:
-        try:
-            user, attributes = await _context(request)
-        except _BadRequest as wrong:
-            return _json({"errorCode": wrong.code, "errorDetails": wrong.details}, 400)
-        flags = current()
-        told = [_told(key, flags.evaluator.evaluate(key, user, attributes)) for key in flags.evaluator.keys]
-        return _tagged(request, msgspec.json.encode({"flags": told}))
-
-    async def document(request: Request) -> Response:
-        flags = current()
-        return _tagged(request, flags.flagd_json if request.url.path.endswith(FLAGD_DOCUMENT) else flags.adx_json)
-
-    async def health(_request: Request) -> Response:
-        flags = current()
-        return _json({"commit": flags.commit, "stale": flags.is_stale}, 200)
-
+    answers = _Answers(current)
     routes = [
-        Route("/ofrep/v1/evaluate/flags/{key}", evaluate_one, methods=["POST"]),
-        Route("/ofrep/v1/evaluate/flags", evaluate_all, methods=["POST"]),
-        Route(f"/{FLAGD_DOCUMENT}", document, methods=["GET"]),
-        Route(f"/{ADX_DOCUMENT}", document, methods=["GET"]),
-        Route("/healthz", health, methods=["GET"]),
+        Route("/ofrep/v1/evaluate/flags/{key}", answers.evaluate_one, methods=["POST"]),
+        Route("/ofrep/v1/evaluate/flags", answers.evaluate_all, methods=["POST"]),
+        Route(f"/{FLAGD_DOCUMENT}", answers.document, methods=["GET"]),
+        Route(f"/{ADX_DOCUMENT}", answers.document, methods=["GET"]),
+        Route("/healthz", answers.health, methods=["GET"]),
     ]
     app = Starlette(routes=routes)
     if token is not None:
         app.add_middleware(BaseHTTPMiddleware, dispatch=_guard(token))
     return app
+
+
+@dataclass(frozen=True, slots=True)
+class _Answers:
+    """What each route answers, from the flags as they are then."""
+
+    current: Callable[[], ServedFlags]
+
+    async def evaluate_one(self, request: Request) -> Response:
+        key = request.path_params["key"]
+        try:
+            user, attributes = await _context(request)
+        except _BadRequest as wrong:
+            return _json({"key": key, "errorCode": wrong.code, "errorDetails": wrong.details}, 400)
+        found = self.current().evaluator.evaluate(key, user, attributes)
+        status = 200 if found.error_code is None else 404 if found.error_code == "FLAG_NOT_FOUND" else 400
+        return _json(_told(key, found), status)
+
+    async def evaluate_all(self, request: Request) -> Response:
+        try:
+            user, attributes = await _context(request)
+        except _BadRequest as wrong:
+            return _json({"errorCode": wrong.code, "errorDetails": wrong.details}, 400)
+        flags = self.current()
+        told = [_told(key, flags.evaluator.evaluate(key, user, attributes)) for key in flags.evaluator.keys]
+        return _tagged(request, msgspec.json.encode({"flags": told}))
+
+    async def document(self, request: Request) -> Response:
+        flags = self.current()
+        return _tagged(request, flags.flagd_json if request.url.path.endswith(FLAGD_DOCUMENT) else flags.adx_json)
+
+    async def health(self, _request: Request) -> Response:
+        flags = self.current()
+        return _json({"commit": flags.commit, "stale": flags.is_stale}, 200)
 
 
 def _guard(token: bytes) -> Callable[[Request, RequestResponseEndpoint], Awaitable[Response]]:

@@ -15,10 +15,11 @@ from infra.engine.plan import Plan, ResourceChange
 from infra.metadata import CONTENT_LABEL, REVISION_LABELS
 from pipelines.preview.disruption import disruptions
 from pipelines.preview.lowering import lowered_services
-from pipelines.preview.migration_report import FoundMigrations
+from pipelines.preview.migrations.report import FoundMigrations
 from pipelines.preview.removal import deleted_environment, recreated_tenants
 from pipelines.preview.report import EnvironmentReport, Holds, ResourceRow, TenantEffect, UnitRow
 from pipelines.preview.waves import fleet_outline
+from pipelines.screens.common import counted
 from policies.change_set import ChangeSet, FieldChange, UnitChange, diff
 from policies.checkov.findings import PolicyFinding
 from policies.desired_state import DesiredState, TenantInputs, Unit
@@ -62,7 +63,7 @@ def environment_report(
     (None: the environment is removed). ``plan`` is None when none could be
     made; ``unchecked`` then says why. ``rules`` are what differs in
     environment.yaml; ``delivery`` is environment.yaml after the merge and
-    ``holds`` what keeps a rollout waiting, both only for the waves. ``digest``
+    ``holds`` what keeps a rollout waiting: for the waves, and for who must agree. ``digest``
     defaults to the plan's. ``migrations`` is what becomes of databases.
     """
     # Where nothing could be looked at, nobody knows what is delivered: that is not the same as nothing.
@@ -90,7 +91,13 @@ def environment_report(
             *problems,
         ),
         unchecked=(*unchecked, *databases.unchecked),
-        notes=(*notes, *removal.notes, *_mixed(proposed, waiting), *databases.notes),
+        notes=(
+            *approval_words(delivery, is_asked=not (proposed.is_empty() and waiting.is_empty())),
+            *notes,
+            *removal.notes,
+            *_mixed(proposed, waiting),
+            *databases.notes,
+        ),
         rules=tuple(rules),
         fleet=masker.texts(fleet) if fleet is not None else None,
         migrations=tuple(map(masker.texts, databases.outlines)),
@@ -236,6 +243,16 @@ def _mixed(proposed: ChangeSet, waiting: ChangeSet) -> tuple[str, ...]:
         (added_to, "includes changes that were merged earlier and are not delivered yet"),
     )
     return tuple(f"{_named(units)} {what}" for units, what in notes if units)
+
+
+def approval_words(delivery: EnvironmentSpec | None, *, is_asked: bool) -> tuple[str, ...]:
+    """Who must agree once it is merged; nothing where nobody must, or nothing would be delivered."""
+    if delivery is None or not delivery.approval.required or not is_asked:
+        return ()
+    people = ", ".join(delivery.approval.approvers)
+    who = f"one of {people}" if len(delivery.approval.approvers) > 1 else people or "anybody"
+    hours = counted(delivery.approval.timeout_hours, "hour")
+    return (f"once merged, nothing is applied before {who} approves it, within {hours}",)
 
 
 def _digest(unit: Unit | None) -> str:

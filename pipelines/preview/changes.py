@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from pipelines.preview.schema_changes import edited_scripts
+from pipelines.preview.migrations.changes import edited_scripts
 from policies.change_set import ChangeSet, diff
 from policies.declarations import Declarations
 from policies.desired_state import DesiredState, resolve
@@ -79,9 +79,9 @@ class PullRequestChange:
         if self.before is None:
             base, base_rules = delivered, self._rules(self.after, environment)
         else:
-            base = _state(self.before, environment, self.base, delivered)
+            base = state_of(self.before, environment, self.base, delivered)
             base_rules = self._rules(self.before, environment)
-        after = _state(self.after, environment, self.merged.commit, base or delivered)
+        after = state_of(self.after, environment, self.merged.commit, base or delivered)
         edited = edited_scripts(environment, self.before, self.after)
         return EnvironmentChange(environment, base, after, base_rules, self._rules(self.after, environment), edited)
 
@@ -135,11 +135,12 @@ def delivered_state(repository: Path, environment: str, commit: str) -> DesiredS
     """What ``environment`` was at ``commit``; None where it was not declared there. Raises CommitMissing."""
     tree = GitTree.open(repository, commit)
     declarations = load(tree)
-    return _state(declarations, environment, tree.commit, None)
+    return state_of(declarations, environment, tree.commit)
 
 
-def _state(
-    declarations: Declarations, environment: str, commit: str, previous: DesiredState | None
+def state_of(
+    declarations: Declarations, environment: str, commit: str, previous: DesiredState | None = None
 ) -> DesiredState | None:
+    """What ``commit`` declares of ``environment``, None where nothing; units as in ``previous`` keep its commits."""
     known: Mapping[str, object] = declarations.environments
     return resolve(declarations, environment, commit, previous) if environment in known else None

@@ -17,10 +17,11 @@ from pipelines.preview.changes import PullRequestChange, read
 from pipelines.preview.gather import Gatherer, Previewed
 from pipelines.preview.markdown import markdown as markdown_of
 from pipelines.preview.merging import merged, read_report
-from pipelines.preview.migration_policy import with_migrations
-from pipelines.preview.migration_words import migrates_words
+from pipelines.preview.migrations.policy import with_migrations
+from pipelines.preview.migrations.words import migrates_words
 from pipelines.preview.policy import PolicyAnswer, PolicyQuestion, answer
 from pipelines.preview.report import EnvironmentReport, Report, ToolVersion
+from pipelines.preview.reverts import reverted
 from pipelines.reporting import reporter_for
 from pipelines.toolchain import with_toolchain
 from policies.errors import AdxError
@@ -58,7 +59,8 @@ async def run_preview(invocation: Invocation, request: PreviewRequest) -> Report
         environ = with_toolchain({**around, **invocation.settings.values})
         gatherer = Gatherer(change, environ, invocation.output.say)
         previews, policies = await gatherer.preview(names, lambda: answer(question, invocation.output.say))
-        report = _report(change, request, previews, policies)
+        refs = (request.base or "what is delivered", request.head)
+        report = report_on(change, refs, [one.report for one in previews], policies, tools_of(policies.checkov_version))
         if request.is_recorded:
             await _record(invocation, change, previews, request.pull_request)
     if request.file is not None:
@@ -105,23 +107,30 @@ def run_comment(
         invocation.output.say(f"{put.action}: {put.url}")
 
 
-def _report(
-    change: PullRequestChange, request: PreviewRequest, previews: Sequence[Previewed], policies: PolicyAnswer
+def report_on(
+    change: PullRequestChange,
+    refs: tuple[str, str],
+    environments: Sequence[EnvironmentReport],
+    policies: PolicyAnswer,
+    tools: tuple[ToolVersion, ...],
 ) -> Report:
+    """The whole report; ``refs`` are the names of base and head as people know them."""
+    base_ref, head_ref = refs
     return Report(
         base=change.base,
         head=change.head,
         merged=change.merged.commit,
-        base_ref=request.base or "what is delivered",
-        head_ref=request.head,
-        environments=tuple(preview.report for preview in previews),
+        base_ref=base_ref,
+        head_ref=head_ref,
+        environments=tuple(environments),
         policies_commit=policies.policies_commit,
+        reverts=reverted(change),
         notes=(*change.notes, *policies.notes),
-        tools=_tools(policies.checkov_version),
+        tools=tools,
     )
 
 
-def _tools(checkov: str) -> tuple[ToolVersion, ...]:
+def tools_of(checkov: str) -> tuple[ToolVersion, ...]:
     """What the preview was made with; what was not used is not named."""
     pulumi = Toolchain().locate("pulumi")
     found = [("adx", version("adx")), ("pulumi-kubernetes", version("pulumi-kubernetes"))]

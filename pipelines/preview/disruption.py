@@ -25,6 +25,9 @@ _WORST: dict[Downtime, int] = {"certain": 0, "possible": 1, "none": 2}
 _TEMPLATE = "spec.template"
 _CONFIGURATION_DIGEST = "spec.template.metadata.annotations.adx/configuration-digest"
 _VOLUME_TEMPLATES = "spec.volumeClaimTemplates"
+_NEW, _NOTHING = "it is new, nobody uses it yet", "no pod restarts"
+NAMESPACE_GOES = "its namespace goes with everything in it, volumes included"
+QUIET = frozenset({_NEW, _NOTHING})  # what nobody needs to be told
 
 
 class _Effect(Spec):
@@ -94,10 +97,10 @@ def _judged(unit: str, rows: list[ResourceRow], context: _Context) -> Disruption
 def _quiet(rows: list[ResourceRow], context: _Context) -> str:
     """Why nobody notices anything."""
     if context.before is None:
-        return "it is new, nobody uses it yet"
+        return _NEW
     if any(row.kind == "ConfigMap" for row in rows):
         return "read from mounted files: no pod restarts"
-    return "no pod restarts"
+    return _NOTHING
 
 
 def _effects(row: ResourceRow, context: _Context) -> Iterator[_Effect]:
@@ -108,7 +111,7 @@ def _effects(row: ResourceRow, context: _Context) -> Iterator[_Effect]:
 
 def _namespace(row: ResourceRow, _: _Context) -> Iterator[_Effect]:
     if row.is_dangerous:
-        yield _Effect(why="its namespace goes with everything in it, volumes included", downtime="certain")
+        yield _Effect(why=NAMESPACE_GOES, downtime="certain")
 
 
 def _deployment(row: ResourceRow, context: _Context) -> Iterator[_Effect]:

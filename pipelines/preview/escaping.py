@@ -18,6 +18,8 @@ LONGEST_PROSE = 1_000
 _WORD = re.compile(r"[\"'(]{0,2}[^\W_]+(?:[.,'/%-]+[^\W_]+)*[.,;:!?%)\"'…]{0,3}|[→–·×…-]|•••")
 # What GitHub makes a link of even without brackets: sites, tickets, commits.
 _LINKED = re.compile(r"[\"'(]*(?:www\.|GH-\d|[0-9a-f]{7,40}\b)", re.IGNORECASE)
+# What may stand around a word that becomes code, and stays outside it.
+_AROUND = re.compile(r"([(]?)(.+?)([).,;:!?]*)")
 _QUOTED = re.compile(r"`([^`]+)`([.,;:]?)")
 _LIST_MARK = re.compile(r"\d+[.)]|-")
 _ADDRESS = re.compile(r"https?://[A-Za-z0-9._~:/?#@!$&'*+,;=%-]+")
@@ -40,7 +42,8 @@ def code(text: str, most: int = LONGEST_NAME) -> str:
 
 
 def codes(texts: Sequence[str], most: int) -> str:
-    """The first ``most`` of ``texts`` as code, and how many more there are."""
+    """The first ``most`` of ``texts`` as code, and how many more there are; one more is told as well."""
+    most += len(texts) == most + 1
     listed = ", ".join(map(code, texts[:most]))
     more = len(texts) - most
     return f"{listed} and {more:,} more" if more > 0 else listed
@@ -57,7 +60,10 @@ def _word(word: str, *, is_first: bool) -> str:
     if is_ordinary and not (is_first and _LIST_MARK.fullmatch(word)):
         return word
     quoted = _QUOTED.fullmatch(word)
-    return code(quoted.group(1)) + quoted.group(2) if quoted is not None else code(word)
+    if quoted is not None:
+        return code(quoted.group(1)) + quoted.group(2)
+    around = _AROUND.fullmatch(word)
+    return f"{around[1]}{code(around[2])}{around[3]}" if around is not None else code(word)
 
 
 def link(words: str, address: str) -> str:

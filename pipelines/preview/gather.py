@@ -18,10 +18,11 @@ from infra.engine import Engine, EngineSettings, Plan, plan_environment
 from infra.inputs import with_pinned_commits
 from pipelines.preview.build import environment_report
 from pipelines.preview.changes import EnvironmentChange, PullRequestChange, delivered_state
-from pipelines.preview.migration_report import FoundMigrations
+from pipelines.preview.migrations.changes import is_touched
+from pipelines.preview.migrations.report import FoundMigrations
+from pipelines.preview.occupied import occupied
 from pipelines.preview.policy import PolicyAnswer
 from pipelines.preview.report import EnvironmentReport, Holds
-from pipelines.preview.schema_changes import is_touched
 from pipelines.preview.waves import holds_now
 from policies.change_set import FieldChange, diff, field_changes
 from policies.desired_state import DesiredState
@@ -29,6 +30,7 @@ from policies.errors import AdxError
 from policies.git_errors import CommitMissing
 from workflows.clients.kubernetes import Cluster
 from workflows.drift.before import drift_before
+from workflows.infrastructure.occupied import occupied_namespaces
 
 AT_ONCE = 2
 UNDER_WAY = "A rollout is under way: what it leaves behind may change this plan."
@@ -44,8 +46,11 @@ class Previewed:
 
 
 @dataclass
-class _Facts:
-    """What is found out about one environment, as far as it goes."""
+class Facts:
+    """What is found out about one environment, as far as it goes; ``change`` is its change from what is delivered.
+
+    ``occupied`` are namespaces that it would deliver into although others made them.
+    """
 
     delivered: DesiredState | None = None
     is_delivered_known: bool = False
@@ -55,6 +60,14 @@ class _Facts:
     binding: PlanBinding | None = None
     unchecked: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    occupied: list[str] = field(default_factory=list)
+
+    @property
+    def known_change(self) -> EnvironmentChange:
+        """The change, once it is known. Raises ValueError before."""
+        if self.change is None:
+            raise ValueError("the change of this environment is not known yet")
+        return self.change
 
 
 class Gatherer:
@@ -72,16 +85,17 @@ class Gatherer:
         """Each environment of ``names``, in that order, and what ``policy`` says, which runs beside them."""
         judged = asyncio.ensure_future(asyncio.to_thread(policy))
         try:
-            facts = await asyncio.gather(*(self._facts(name) for name in names))
+            facts = await asyncio.gather(*(self.facts(name) for name in names))
         except BaseException:
             judged.cancel()
             raise
         answer = await judged
-        return [self._told(name, found, answer) for name, found in zip(names, facts, strict=True)], answer
+        return [told(found, answer) for found in facts], answer
 
-    async def _facts(self, environment: str) -> _Facts:
+    async def facts(self, environment: str) -> Facts:
+        """Everything but the policies; what could not be found out is among it."""
         async with self._turns:
-            facts = _Facts()
+            facts = Facts()
             try:
                 await self._gather(environment, facts)
             except AdxError as error:
@@ -90,18 +104,18 @@ class Gatherer:
             await self._look_at_databases(facts, facts.change)
             return facts
 
-    async def _look_at_databases(self, facts: _Facts, change: EnvironmentChange) -> None:
+    async def _look_at_databases(self, facts: Facts, change: EnvironmentChange) -> None:
         """What becomes of databases, where any is touched; by the base where nobody knows what is delivered."""
         start = facts.delivered if facts.is_delivered_known else change.base
         if change.after is None or not (change.edited_scripts or is_touched(start, change.after)):
             return
-        from pipelines.preview.migration_facts import Question, found_migrations  # noqa: PLC0415 - costs to import
+        from pipelines.preview.migrations.facts import Question, found_migrations  # noqa: PLC0415 - costs to import
 
         self._say(f"{change.environment}: looking at databases")
         question = Question(self._change, change.environment, start, change.after, self._environ)
         facts.migrations = await found_migrations(question)
 
-    async def _gather(self, environment: str, facts: _Facts) -> None:
+    async def _gather(self, environment: str, facts: Facts) -> None:
         settings = EngineSettings.from_environment(self._environ)
         engine = Engine(settings, environment)
         self._say(f"{environment}: reading what is delivered")
@@ -118,9 +132,10 @@ class Gatherer:
             self._say(f"{environment}: planning {len(after.units)} units")
             facts.plan = await plan_environment(settings, facts.delivered, after)
             await _look_for_drift(settings, cluster, after, facts)
+            facts.occupied = await occupied_namespaces(cluster, facts.delivered, after)
         facts.binding = binding_of(facts.delivered, after, facts.plan)
 
-    async def _delivered(self, engine: Engine, environment: str, facts: _Facts) -> DesiredState | None:
+    async def _delivered(self, engine: Engine, environment: str, facts: Facts) -> DesiredState | None:
         """What the environment runs: as the ledger says, or without one as its own stack says."""
         if self._environ.get("ADX_LEDGER_URL") and self._environ.get("ADX_SNAPSHOT_STORE"):
             state, is_under_way = await recorded_state(self._environ, environment)
@@ -131,7 +146,7 @@ class Gatherer:
             _require_no_cells(environment, rules.environment.rollout.cells)
         return await self._told_by_stack(engine, environment, facts)
 
-    async def _told_by_stack(self, engine: Engine, environment: str, facts: _Facts) -> DesiredState | None:
+    async def _told_by_stack(self, engine: Engine, environment: str, facts: Facts) -> DesiredState | None:
         """What the stack was given last, with the inputs that git has of it."""
         known = await engine.delivered()
         if not known.commit:
@@ -150,28 +165,31 @@ class Gatherer:
             facts.notes.append("Another version of ADX delivered this environment: units may differ for that alone.")
         return with_pinned_commits(state, units)
 
-    def _told(self, environment: str, facts: _Facts, policy: PolicyAnswer) -> Previewed:
-        change = facts.change or self._change.of(environment, facts.delivered)
-        holds = _holds(change, facts)
-        report = environment_report(
-            environment=environment,
-            before=facts.delivered,
-            base=change.base,
-            after=change.after,
-            plan=facts.plan,
-            rules=rule_changes(change),
-            delivery=change.after_rules,
-            holds=holds,
-            findings=policy.findings.get(environment, ()),
-            notes=facts.notes,
-            unchecked=(*facts.unchecked, *policy.unchecked),
-            digest=facts.binding.digest if facts.binding is not None else "",
-            migrations=facts.migrations,
-        )
-        return Previewed(report, facts.binding)
+
+def told(facts: Facts, policy: PolicyAnswer) -> Previewed:
+    """The report on one environment; pure but for the time, which decides whether something holds rollouts back."""
+    change = facts.known_change
+    holds = _holds(change, facts)
+    report = environment_report(
+        environment=change.environment,
+        before=facts.delivered,
+        base=change.base,
+        after=change.after,
+        plan=facts.plan,
+        rules=rule_changes(change),
+        delivery=change.after_rules,
+        holds=holds,
+        findings=policy.findings.get(change.environment, ()),
+        problems=occupied(change.after, facts.occupied) if change.after is not None else (),
+        notes=facts.notes,
+        unchecked=(*facts.unchecked, *policy.unchecked),
+        digest=facts.binding.digest if facts.binding is not None else "",
+        migrations=facts.migrations,
+    )
+    return Previewed(report, facts.binding)
 
 
-def _holds(change: EnvironmentChange, facts: _Facts) -> Holds:
+def _holds(change: EnvironmentChange, facts: Facts) -> Holds:
     """What keeps a rollout waiting now; unknown where the calendar cannot be read."""
     try:
         return holds_now(change.after_rules, datetime.now(UTC))
@@ -209,7 +227,7 @@ def _require_no_cells(environment: str, cells: int) -> None:
         )
 
 
-async def _look_for_drift(settings: EngineSettings, cluster: Cluster, after: DesiredState, facts: _Facts) -> None:
+async def _look_for_drift(settings: EngineSettings, cluster: Cluster, after: DesiredState, facts: Facts) -> None:
     """Note what is live otherwise than it was delivered, of the units that would change."""
     change_set = diff(facts.delivered, after)
     drift = await drift_before(facts.delivered, change_set, lambda stack: Engine(settings, stack), cluster)

@@ -11,25 +11,24 @@ from pipelines.preview.escaping import code, codes, prose
 from pipelines.preview.folding import Item, Section
 from pipelines.preview.layout import Room, change_words, section
 from pipelines.preview.report import Report, ResourceRow
-from pipelines.preview.sentences import dangerous, holds_data, lost_beside, object_name, place
+from pipelines.preview.sentences import dangerous, holds_data, lost_beside, object_name, place, problems_of
 from policies.checkov.findings import PolicyFinding, Severity
+from policies.errors import Problem
 
+MOST_ENVIRONMENTS = 8  # in one line
 _SEVERITIES: dict[Severity, int] = {"critical": 0, "high": 1, "medium": 2, "low": 3}
 
 
 def obstacles(report: Report) -> list[Section]:
     """What makes the check fail, worst first."""
-    problems = [problem for one in report.environments for problem in one.problems]
+    problems = problems_of(report)
     blocking = _findings(report, is_blocking=True)
     unchecked = [(one.environment, text) for one in report.environments for text in one.unchecked]
     return [
         section(
             "problems",
             "⛔ What must be mended first",
-            (
-                Item(f"- {code(place(p.file, p.line, p.column))}: {prose(p.what)} — {prose(p.fix)} ({code(p.rule)})\n")
-                for p in problems
-            ),
+            (_problem_item(problem, names) for problem, names in problems.items()),
             len(problems),
         ),
         section("blocking findings", "⛔ Policy findings that block", map(_finding_item, blocking), len(blocking)),
@@ -41,6 +40,14 @@ def obstacles(report: Report) -> list[Section]:
             "things that were not checked",
         ),
     ]
+
+
+def _problem_item(problem: Problem, environments: Sequence[str]) -> Item:
+    """What is wrong in one line, the way out below it."""
+    where = f"{code(place(problem.file, problem.line, problem.column))} ({code(problem.rule)})"
+    what = prose(problem.what)
+    told = f"- {codes(environments, MOST_ENVIRONMENTS)} {f'**{what}**' if what else '(empty)'}"
+    return Item(f"{told}\n  - way out: {prose(problem.fix)}\n  - in {where}\n")
 
 
 def dangerous_section(report: Report, room: Room) -> Section:

@@ -5,15 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from pipelines.preview.escaping import code
+from pipelines.preview.fields import without_quotes
 from pipelines.preview.folding import Item, Section
 from pipelines.preview.property_lines import LONGEST_VALUE
 from policies.change_set import FieldChange
+from policies.masking import MASKED
 from policies.spec import Spec
 
 LONGEST_SHOWN = 60
 # From what is kept longest to what is left out first.
 IMPORTANCE = (
-    "counts",
+    "plans",
     "problems",
     "blocking findings",
     "blocking migrations",
@@ -31,7 +33,6 @@ IMPORTANCE = (
     "other migration findings",
     "notes",
     "tenants",
-    "plans",
     "units of waves",
     "databases to migrate",
     "pending",
@@ -80,6 +81,10 @@ def folded(name: str, items: Iterable[Item], total: int, noun: str) -> Section:
 
 def change_words(field: FieldChange) -> str:
     """One property in a line: path, before → after."""
-    before = code(field.before, LONGEST_SHOWN) if field.before is not None else "(none)"
-    after = code(field.after, LONGEST_SHOWN) if field.after is not None else "(none)"
-    return f"{code(field.path)} {before} → {after}"
+    if field.before == field.after == MASKED:
+        return f"{code(field.path)} has another value, which is never shown"
+    return f"{code(field.path)} {_value(field.before)} → {_value(field.after)}"
+
+
+def _value(text: str | None) -> str:
+    return code(without_quotes(text), LONGEST_SHOWN) if text is not None else "(none)"

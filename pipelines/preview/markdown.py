@@ -8,16 +8,18 @@ comes from outside is made inert on the way (see ``escaping``).
 
 from __future__ import annotations
 
-from pipelines.preview import details, fleets, hazards, migration_sections, outcomes
+from pipelines.preview import details, fleets, hazards, outcomes
 from pipelines.preview.escaping import code, codes, link, prose
 from pipelines.preview.folding import Section, fitted
 from pipelines.preview.layout import Room, room_for
+from pipelines.preview.migrations import sections as migration_sections
 from pipelines.preview.report import Report
-from pipelines.preview.sentences import title, unaffected, verdict_sentence
+from pipelines.preview.sentences import revert_words, title, unaffected, verdict_sentence
 
 LIMIT = 65_000  # GitHub refuses comments from 65,536 characters on
 SMALLEST_LIMIT = 8_000
 _MOST_TOOLS = 12
+_MOST_NAMED = 8  # environments in one line
 
 
 def markdown(report: Report, *, limit: int = LIMIT, artifact_url: str = "") -> str:
@@ -38,9 +40,8 @@ def _sections(report: Report, room: Room) -> list[Section]:
         hazards.dangerous_section(report, room),
         migration_sections.losses_section(report),
         hazards.renames_section(report),
-        outcomes.counts_section(report),
-        outcomes.declarations_section(report, room),
         hazards.rules_section(report),
+        outcomes.declarations_section(report, room),
         migration_sections.migrations_section(report, room),
         outcomes.disruption_section(report, room),
         outcomes.tenants_section(report, room),
@@ -62,26 +63,26 @@ def _sections(report: Report, room: Room) -> list[Section]:
 
 def _start(report: Report) -> str:
     quiet = unaffected(report)
-    lines = [
-        f"## ADX preview: {title(report)}",
-        "",
-        f"**{verdict_sentence(report)}**",
-        "",
-        f"Merging {code(report.head_ref, 80)} ({code(report.head[:12])}) into {code(report.base_ref, 80)}"
-        + (f" ({code(report.base[:12])})." if report.base else "."),
-    ]
-    if 0 < len(quiet) < len(report.environments):
-        lines.append(f"Nothing changes in {codes(quiet, 8)}.")
+    affected = [one.environment for one in report.environments if one.environment not in quiet]
+    where = f"In {codes(affected, _MOST_NAMED)}" if affected else ""
+    lines = [f"## ADX preview: {title(report)}", "", f"**{verdict_sentence(report, where)}**"]
+    for one in report.reverts:
+        lines += ["", f"Reverts {code(one.commit[:12])} ({code(one.subject, 100)}): {revert_words(one)}."]
+    if affected and quiet:
+        lines += ["", f"Nothing changes in {codes(quiet, _MOST_NAMED)}."]
     return "\n".join(lines) + "\n"
 
 
 def _end(report: Report) -> str:
-    tools = ", ".join(f"{prose(tool.name[:40])} {prose(tool.version[:40])}" for tool in report.tools[:_MOST_TOOLS])
-    facts = [f"merge result {code(report.merged[:12])}"] if report.merged != report.head else []
+    """What a reviewer seldom asks: which commits, which policies, which programs."""
+    base = f"{code(report.base_ref, 80)}" + (f" ({code(report.base[:12])})" if report.base else "")
+    facts = [f"merging {code(report.head_ref, 80)} ({code(report.head[:12])}) into {base}"]
+    facts += [f"merge result {code(report.merged[:12])}"] if report.merged != report.head else []
     if report.policies_commit:
         facts.append(f"policies of {code(report.policies_commit[:12])}")
+    tools = ", ".join(f"{prose(tool.name[:40])} {prose(tool.version[:40])}" for tool in report.tools[:_MOST_TOOLS])
     facts += [tools] if tools else []
-    return f"\n<sub>{' · '.join(facts)}</sub>\n" if facts else ""
+    return f"\n<sub>{' · '.join(facts)}</sub>\n"
 
 
 def _whole(artifact_url: str) -> str:

@@ -22,9 +22,9 @@ _STYLES = (
 
 
 def picture(report: Report) -> str:
-    """A fenced Mermaid diagram; empty unless more than one unit is affected."""
+    """A fenced Mermaid diagram; empty unless units follow each other in waves: else a list says the same."""
     shown = [environment for environment in report.environments if environment.units]
-    if sum(len(environment.units) for environment in shown) <= 1:
+    if not any(one.fleet is not None and len(one.fleet.waves) > 1 for one in shown):
         return ""
     lines = ["flowchart LR"]
     for number, environment in enumerate(shown[:MOST_ENVIRONMENTS]):

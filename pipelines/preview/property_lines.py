@@ -11,6 +11,7 @@ import msgspec
 from policies.change_set import FieldChange
 
 LONGEST_VALUE = 240
+CONFIGURATION_DIGEST = "annotations.adx/configuration-digest"
 MOST_COMPARED_LINES = 400  # comparing longer documents line by line could take seconds
 _BEFORE_THE_DIFFERENCE = 40
 
@@ -20,11 +21,17 @@ def property_lines(field: FieldChange, longest: int = LONGEST_VALUE) -> Iterator
 
     Values longer than ``longest`` characters are cut, around what differs.
     """
+    if field.before == field.after:  # what differs was masked
+        yield f"  {field.path}: another value, which is never shown"
+        return
     old, new = _document(field.before), _document(field.after)
     if old is not None and new is not None and "\n" in old + new:
         yield f"  {field.path}:"
         for line in _differing_lines(old, new):
             yield _cut(line, longest)
+        return
+    if field.path.endswith(CONFIGURATION_DIGEST) and None not in (field.before, field.after):
+        yield f"  {field.path}: another digest, so that pods with the old configuration restart"
         return
     start = _start(field, longest)
     if field.before is not None:

@@ -57,13 +57,18 @@ def recreated_tenants(before: DesiredState | None, after: DesiredState | None) -
 
 
 def _recreated(rename: Rename) -> Problem:
-    names = rename.before if rename.before == rename.after else f"{rename.before} → {rename.after}"
+    """Without the namespaces, which differ by environment: what is deleted is told beside."""
+    clue = rename.why.partition("; ")[0]
+    if rename.before == rename.after:
+        what = f"a tenant cannot move: {rename.before} ({clue})"
+    else:
+        what = f"a tenant cannot be renamed: {rename.before} → {rename.after} ({clue})"
     return Problem(
         file=tenant_file(rename.after.partition("/")[2]),
         line=0,
         column=0,
         path="",
-        what=f"a rollout refuses to delete a tenant and create it anew: {names} ({rename.why})",
+        what=f"{what}; it would be deleted with all that its namespace holds, which a rollout refuses",
         fix=WAY_OUT,
         rule=RECREATED,
     )

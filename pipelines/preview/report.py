@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Literal
 
 from infra.engine.plan import Action
-from pipelines.preview.migration_report import DataLoss, MigrationOutline
+from pipelines.preview.migrations.report import DataLoss, MigrationOutline
 from policies.change_set import FieldChange
 from policies.checkov.findings import PolicyFinding
 from policies.errors import Problem
@@ -176,6 +176,21 @@ class ToolVersion(Spec):
     version: str
 
 
+class Reverted(Spec):
+    """A commit of the base that the branch says it reverts, in git's own words.
+
+    Of its ``changes`` of fields so many are ``taken_back``, and the branch makes others ``beside``. Not ``is_compared``
+    where the commit's declarations can no longer be read: then all are 0.
+    """
+
+    commit: str
+    subject: str
+    is_compared: bool = False
+    changes: int = 0
+    taken_back: int = 0
+    beside: int = 0
+
+
 class Report(Spec):
     """A whole preview. ``base``, ``head`` and ``merged`` are full commit ids.
 
@@ -190,6 +205,7 @@ class Report(Spec):
     head_ref: str
     environments: tuple[EnvironmentReport, ...]
     policies_commit: str = ""
+    reverts: tuple[Reverted, ...] = ()
     notes: tuple[str, ...] = ()
     tools: tuple[ToolVersion, ...] = ()
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from workflows.ledger.models import Rollout
-from workflows.rollout.models import TENANTS_STEP, RolloutStatus
+from workflows.rollout.models import RolloutStatus
+from workflows.rollout.step_names import TENANTS_STEP
 
 
 def frozen(environment: str, reason: str) -> str:

@@ -10,6 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from pipelines.output import plain
+from pipelines.preview.fields import told_fields, without_quotes
 from pipelines.preview.property_lines import property_lines
 from pipelines.preview.report import (
     Disruption,
@@ -24,13 +25,16 @@ from pipelines.preview.report import (
 )
 from pipelines.preview.sentences import (
     dangerous,
+    declared,
     effects,
     holds_data,
+    is_noticed,
     lost_beside,
     object_name,
     place,
-    told_fields,
+    revert_words,
     unaffected,
+    using,
     verdict_sentence,
 )
 from pipelines.preview.waves import rule_words, wave_title, wave_words
@@ -39,6 +43,7 @@ from pipelines.screens.preview_migrations import finding_texts, loss_texts, migr
 from policies.change_set import FieldChange
 from policies.checkov.findings import PolicyFinding
 from policies.errors import Problem
+from policies.masking import MASKED
 
 _SIGNS = {"add": "+", "change": "~", "remove": "-"}
 _STYLES = {"add": "green", "change": "yellow", "remove": "red"}
@@ -60,6 +65,8 @@ def preview_screen(report: Report, *, is_full: bool = False) -> RenderableType:
     shown = [one for one in report.environments if one.environment not in quiet]
     most = _EVERYTHING if is_full else max(_FEWEST, min(_MOST, _LINES // (6 * max(len(shown), 1))))
     parts: list[RenderableType] = [_heading(report), plain(verdict_sentence(report), _style(report))]
+    for one in report.reverts:
+        parts.append(plain(f"Reverts {short(one.commit)} ({_cut(one.subject)}): {revert_words(one)}."))
     for environment in shown:
         parts += [Text(), _environment_heading(environment), _grid(_rows(environment, most, is_full=is_full))]
     if quiet:
@@ -104,24 +111,25 @@ def _grid(rows: Iterable[Row]) -> Table:
 
 def _rows(report: EnvironmentReport, most: int, *, is_full: bool) -> Iterator[Row]:
     yield from _listed("mend", map(_problem, report.problems), most)
-    yield from _listed("policy", map(_finding, _sorted_findings(report)), most)
+    yield from _listed("policy", map(_finding, _findings(report, is_blocking=True)), most)
     yield from _listed("unsafe", finding_texts(report, is_blocking=True), most)
     yield from _listed("unchecked", (plain(text, "yellow") for text in report.unchecked), most)
     yield from _listed("danger", map(_danger, dangerous(report)), most)
-    yield from _listed("for good", loss_texts(report), most)
+    yield from _listed("lost", loss_texts(report), most)
     renames = (plain(f"{one.before} → {one.after}: {one.why}", "yellow") for one in report.renames)
     yield from _listed("no rename", renames, most)
     counts = Counter(row.action for row in report.resources if not row.is_pending)
-    if counts:
+    if counts and (is_full or not report.units):
         yield "objects", plain(effects(counts))
     yield from _listed("rules", map(_field, report.rules), most)
-    yield from _listed("declared", (_units(rows, most) for rows in _alike(report.units)), most)
+    yield from _listed("declared", (_units(rows, most) for rows in _alike(declared(report))), most)
     yield from _listed("databases", migration_texts(report, most), most)
-    yield from _listed("scripts", finding_texts(report, is_blocking=False), most)
-    yield from _listed("disruption", map(_disruption, _by_downtime(report)), most)
-    yield from _tenants(report.tenants, most)
+    yield from _listed("disruption", (_disruption(rows, most) for rows in _by_downtime(report)), most)
+    yield from _listed("tenants", _tenants(report.tenants, most), most)
     if report.fleet is not None:
         yield from _fleet(report.fleet, max(most, _WAVES))
+    yield from _listed("policy", map(_finding, _findings(report, is_blocking=False)), most)
+    yield from _listed("scripts", finding_texts(report, is_blocking=False), most)
     if report.pending_units:
         yield "also", plain(f"merged earlier, not delivered yet: {_names(report.pending_units, most)}")
     yield from _listed("note", (plain(note) for note in report.notes), most)
@@ -130,8 +138,9 @@ def _rows(report: EnvironmentReport, most: int, *, is_full: bool) -> Iterator[Ro
 
 
 def _listed(label: str, texts: Iterable[Text], most: int) -> Iterator[Row]:
-    """The first ``most`` of ``texts`` under one label, and how many more there are."""
+    """The first ``most`` of ``texts`` under one label, and how many more there are; one more is told as well."""
     listed = list(texts)
+    most += len(listed) == most + 1
     for number, text in enumerate(listed[:most]):
         yield label if number == 0 else "", text
     if len(listed) > most:
@@ -140,13 +149,12 @@ def _listed(label: str, texts: Iterable[Text], most: int) -> Iterator[Row]:
 
 def _problem(problem: Problem) -> Text:
     where = place(problem.file, problem.line, problem.column)
-    return Text.assemble(plain(where, "bold red"), plain(f" {problem.what}; {problem.fix}"))
+    told = (f"way out: {problem.fix}", f"in {where} ({problem.rule})")
+    return Text.assemble(plain(problem.what, "bold red"), *(part for one in told for part in ("\n    ", plain(one))))
 
 
-def _sorted_findings(report: EnvironmentReport) -> Sequence[PolicyFinding]:
-    """What blocks first."""
-    blocking = [finding for finding in report.findings if finding.is_blocking]
-    return [*blocking, *(finding for finding in report.findings if not finding.is_blocking)]
+def _findings(report: EnvironmentReport, *, is_blocking: bool) -> list[PolicyFinding]:
+    return [finding for finding in report.findings if finding.is_blocking == is_blocking]
 
 
 def _finding(finding: PolicyFinding) -> Text:
@@ -193,11 +201,11 @@ def _units(rows: Sequence[UnitRow], most: int) -> Text:
 
 
 def _field(field: FieldChange) -> Text:
+    if field.before == field.after == MASKED:
+        return plain(f"{field.path} has another value, which is never shown")
+    before, after = (None if one is None else _cut(without_quotes(one)) for one in (field.before, field.after))
     return Text.assemble(
-        plain(f"{field.path} "),
-        plain("(none)" if field.before is None else _cut(field.before), "red"),
-        " → ",
-        plain("(none)" if field.after is None else _cut(field.after), "green"),
+        plain(f"{field.path} "), plain(before or "(none)", "red"), " → ", plain(after or "(none)", "green")
     )
 
 
@@ -205,27 +213,31 @@ def _cut(text: str) -> str:
     return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}… ({len(text):,} characters)"
 
 
-def _by_downtime(report: EnvironmentReport) -> list[Disruption]:
-    """The worst first, then what restarts pods."""
-    return sorted(
-        report.disruptions, key=lambda one: (-list(_DOWNTIME_STYLES).index(one.downtime), -one.pods_restarted)
-    )
+def _by_downtime(report: EnvironmentReport) -> list[list[Disruption]]:
+    """Units of which the same is to be told, together: the worst first, then what restarts pods."""
+    alike: dict[tuple[str, int, str], list[Disruption]] = {}
+    for one in filter(is_noticed, report.disruptions):
+        alike.setdefault((one.downtime, one.pods_restarted, one.why), []).append(one)
+    order = sorted(alike, key=lambda key: (-list(_DOWNTIME_STYLES).index(key[0]), -key[1]))
+    return [alike[key] for key in order]
 
 
-def _disruption(found: Disruption) -> Text:
+def _disruption(rows: Sequence[Disruption], most: int) -> Text:
+    found = rows[0]
     words = {"none": "no downtime", "possible": "downtime possible", "certain": "downtime"}[found.downtime]
+    each = "each: " if len(rows) > 1 and found.pods_restarted else ""
     return Text.assemble(
-        plain(found.unit), "  ", plain(words, _DOWNTIME_STYLES[found.downtime]), plain(f": {found.why}", "dim")
+        plain(_names([one.unit for one in rows], most)),
+        "  ",
+        plain(words, _DOWNTIME_STYLES[found.downtime]),
+        plain(f": {each}{found.why}", "dim"),
     )
 
 
-def _tenants(effects_: Sequence[TenantEffect], most: int) -> Iterator[Row]:
-    direct = [one.tenant for one in effects_ if one.is_direct]
-    through = [one.tenant for one in effects_ if not one.is_direct]
-    parts = [f"changed: {_names(direct, most)}"] if direct else []
-    parts += [f"using a changed service: {_names(through, most)}"] if through else []
-    if parts:
-        yield "tenants", plain("; ".join(parts))
+def _tenants(effects_: Sequence[TenantEffect], most: int) -> Iterator[Text]:
+    """Those that use what changes; who changes themselves is told by their declaration."""
+    for through, names in using(effects_):
+        yield plain(f"using {_names(through, most) or 'one or more of the services'}: {_names(names, most)}")
 
 
 def _fleet(outline: FleetOutline, most: int) -> Iterator[Row]:
@@ -245,7 +257,8 @@ def _wave(wave: WaveOutline, outline: FleetOutline) -> Text:
 
 
 def _names(names: Sequence[str], most: int) -> str:
-    shown = names[: max(most, _NAMES)]
+    most = max(most, _NAMES)
+    shown = names[: most + (len(names) == most + 1)]
     more = len(names) - len(shown)
     return ", ".join(shown) + (f" and {more:,} more" if more else "")
 

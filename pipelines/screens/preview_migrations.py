@@ -7,15 +7,18 @@ from collections.abc import Iterable, Iterator
 from rich.text import Text
 
 from pipelines.output import plain
-from pipelines.preview.migration_report import MigrationOutline
-from pipelines.preview.migration_words import (
+from pipelines.preview.migrations.report import MigrationOutline
+from pipelines.preview.migrations.words import (
     backup_words,
     duration_words,
     effect_words,
+    known_scripts_words,
     loss_words,
     names_of,
     place,
+    safe_way,
     script_words,
+    shown_scripts,
     state_words,
     table_words,
     unknown_words,
@@ -53,7 +56,8 @@ def _finding(outline: MigrationOutline, finding: SafetyFinding) -> Text:
     style = "bold red" if finding.is_blocking else "yellow"
     detail = f": {finding.detail}" if finding.detail else ""
     told = [effect_words(finding), f"on {', '.join(table_words(outline, finding))}" if finding.tables else ""]
-    told += [f"instead: {finding.safe_way}" if finding.safe_way else "", waiver_words(finding)]
+    instead = safe_way(outline, finding)
+    told += [f"instead: {instead}" if instead else "", waiver_words(finding)]
     head = Text.assemble(
         plain(f"{state_words(finding)} {finding.severity}", style),
         plain(f" {place(finding.file, finding.line)} {finding.title}{detail} [{finding.check}]"),
@@ -62,9 +66,15 @@ def _finding(outline: MigrationOutline, finding: SafetyFinding) -> Text:
 
 
 def _migration(outline: MigrationOutline, most: int) -> Text:
-    scripts = [f"{row.file.rpartition('/')[2]} ({script_words(row)})" for row in outline.scripts]
+    scripts = [f"{row.file.rpartition('/')[2]} ({script_words(row)})" for row in shown_scripts(outline)]
     backup = f"backup: {backup_words(outline.backup)}" if outline.backup is not None and outline.is_applied else ""
-    told = [names_of(scripts, max(most, 1)), unknown_words(outline), duration_words(outline), backup]
+    told = [
+        known_scripts_words(outline),
+        names_of(scripts, max(most, 1)),
+        unknown_words(outline),
+        duration_words(outline),
+        backup,
+    ]
     head = Text.assemble(plain(outline.database, "bold"), plain(f" {way(outline)} {where(outline)}"))
     return _under(head, told, "dim")
 

@@ -19,7 +19,8 @@ from pipelines.watching.changes import FleetChange, Progress, change_title
 from pipelines.watching.releases import KEPT, ReleasesView, ReleaseView, Shares, kept_until
 from pipelines.watching.view import FleetView
 from workflows.models import StepProgress
-from workflows.rollout.models import CLEANUP_STEP, RELEASE_STEP, TENANTS_STEP, RolloutStatus
+from workflows.rollout.models import RolloutStatus
+from workflows.rollout.step_names import CLEANUP_STEP, RELEASE_STEP, TENANTS_STEP
 
 
 class StepEvent(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -127,7 +128,7 @@ def events(
     """What happened between two looks at one rollout, in order. A step that came and went gives its end only."""
     happened: list[StepEvent] = []
     if before is None:
-        happened.append(_event(after, "started", now, after.summary))
+        happened.append(_event(after, "started", now, after.summary, _began(after)))
     happened += _step_events(after, before.steps if before else (), after.steps, "", now)
     happened += _step_events(after, restore_before, restore_after, "restore ", now)
     if after.waiting_for_approval and not (before and before.waiting_for_approval):
@@ -138,6 +139,11 @@ def events(
         said = (_why(after).plain.removeprefix(": ").strip(), left_undone(after))
         happened.append(_event(after, after.outcome, now, "; ".join(filter(None, said))))
     return happened
+
+
+def _began(status: RolloutStatus) -> str:
+    """When its first step began, which is before whoever looks now; empty where none has."""
+    return min((step.started_at for step in status.steps if step.started_at), default="")
 
 
 def _hold_events(before: RolloutStatus | None, after: RolloutStatus, now: datetime) -> list[StepEvent]:
@@ -159,9 +165,10 @@ def _kept_events(before: RolloutStatus | None, after: RolloutStatus, now: dateti
     return [msgspec.structs.replace(kept, step=CLEANUP_STEP, until=until)]
 
 
-def _event(status: RolloutStatus, word: str, now: datetime, message: str) -> StepEvent:
+def _event(status: RolloutStatus, word: str, now: datetime, message: str, at: str = "") -> StepEvent:
+    """Something that happened to the rollout ``at`` (ISO 8601), or was seen ``now``."""
     return StepEvent(
-        at=now.isoformat(timespec="seconds"),
+        at=at or now.isoformat(timespec="seconds"),
         environment=status.environment,
         rollout=status.rollout_id,
         commit=status.commit,
@@ -175,14 +182,9 @@ def _step_events(
 ) -> list[StepEvent]:
     known = {step.name: (step.status, step.started_at) for step in before}
     return [
-        StepEvent(
-            at=step.finished_at or step.started_at or now.isoformat(timespec="seconds"),
-            environment=status.environment,
-            rollout=status.rollout_id,
-            commit=status.commit,
+        msgspec.structs.replace(
+            _event(status, step.status, now, step.message, step.finished_at or step.started_at),
             step=prefix + step.name,
-            status=step.status,
-            message=step.message,
             seconds=None
             if step.status == "running"
             else seconds_between(parsed(step.started_at), parsed(step.finished_at)),
@@ -194,14 +196,9 @@ def _step_events(
 
 def fleet_event(status: RolloutStatus, change: FleetChange, now: datetime) -> StepEvent:
     """What happened to the waves of a rollout, as an event of their step."""
-    return StepEvent(
-        at=change.at or now.isoformat(timespec="seconds"),
-        environment=status.environment,
-        rollout=status.rollout_id,
-        commit=status.commit,
-        status=change.status,
+    return msgspec.structs.replace(
+        _event(status, change.status, now, change.message, change.at),
         step=TENANTS_STEP,
-        message=change.message,
         wave=change.wave,
         unit=change.unit,
         until=change.until,
@@ -211,14 +208,9 @@ def fleet_event(status: RolloutStatus, change: FleetChange, now: datetime) -> St
 
 def release_event(status: RolloutStatus, view: ReleaseView, now: datetime) -> StepEvent:
     """A release that has come into another phase, or to other shares, as an event of their step."""
-    return StepEvent(
-        at=view.since or now.isoformat(timespec="seconds"),
-        environment=status.environment,
-        rollout=status.rollout_id,
-        commit=status.commit,
-        status=view.phase,
+    return msgspec.structs.replace(
+        _event(status, view.phase, now, view.line, view.since),
         step=RELEASE_STEP,
-        message=view.line,
         unit=f"service/{view.service}",
         until=view.until,
         shares=view.shares,

@@ -74,7 +74,8 @@ class Look:
 def changes(before: Look | None, after: Look) -> list[FleetChange]:
     """What happened: decisions, units, waves, holds, and last the numbers where they have changed."""
     happened = [*_decisions(before, after), *_units(before, after), *_waves(before, after), *_holds(before, after)]
-    if before is None or before.view.counts != after.view.counts:
+    has_changed = before is None or before.view.counts != after.view.counts
+    if has_changed and after.view.counts.total:
         numbers = Progress(units=after.view.counts, pace=after.view.pace)
         happened.append(FleetChange("progress", message=_numbers(after.view.counts), progress=numbers))
     return happened

@@ -12,7 +12,8 @@ from dataclasses import replace
 import msgspec
 
 from workflows.models import StepProgress
-from workflows.rollout.models import CLEANUP_STEP, RELEASE_STEP, TRAFFIC_STEP, RolloutStatus
+from workflows.rollout.models import RolloutStatus
+from workflows.rollout.step_names import CLEANUP_STEP, RELEASE_STEP, TRAFFIC_STEP
 from workflows.services.models import ReleaseChange, ReleaseStatus
 
 SETTLED = ("serving", "returned")

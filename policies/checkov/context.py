@@ -1,6 +1,6 @@
 """What is handed to a policy check: the changed objects of each environment, and what the rules must know beside them.
 
-Pure. :func:`context_of` is the file that :mod:`policies.checkov.rules` reads::
+Pure. :func:`context_of` is the file that :mod:`policies.checkov.surroundings` reads::
 
     {"environments": {name: {"region", "max_change_percent", "max_replicas", "delivered_replicas": {unit: number}}}}
 """

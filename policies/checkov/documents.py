@@ -16,12 +16,13 @@ import msgspec
 
 from policies.checkov.policy_rules import RuleFinding
 from policies.checkov.spec import PoliciesSpec
+from policies.document_problems import problem_of_refusal
 from policies.errors import Problem
 from policies.schema_explain import SchemaFinding, explained
 from policies.secrets import credential_shape
 from policies.yaml_places import Places, spell
 from policies.yaml_reader import RefusedError, examine, read
-from policies.yaml_text import Refusal, visible
+from policies.yaml_text import visible
 
 FILE = "policies/policies.yaml"
 SCHEMA = Path(__file__).parent / "schema.json"
@@ -42,9 +43,12 @@ def problems_of(data: bytes) -> list[Problem]:
     """Everything that is wrong with the shape of ``data``, in the order of lines."""
     examined = examine(data)
     if any(refusal.is_fatal for refusal in examined.refusals):
-        return [_of_refusal(refusal) for refusal in examined.refusals]
+        return [problem_of_refusal(FILE, refusal) for refusal in examined.refusals]
     places = Places(data)
-    found = [_of_refusal(refusal, places.path_at((refusal.line, refusal.column))) for refusal in examined.refusals]
+    found = [
+        problem_of_refusal(FILE, refusal, places.path_at((refusal.line, refusal.column)))
+        for refusal in examined.refusals
+    ]
     said = {problem.line for problem in found}
     shape = (_of_finding(finding, places) for finding in explained(_validator(), _schema(), examined.document))
     found += [problem for problem in shape if problem.line not in said]
@@ -77,18 +81,6 @@ def _of_finding(finding: SchemaFinding, places: Places) -> Problem:
     path = spell(finding.steps)
     line, column = places.of_key(path) if finding.is_about_key else places.of(path)
     return Problem(file=FILE, line=line, column=column, path=path, what=finding.what, fix=finding.fix, rule="schema")
-
-
-def _of_refusal(refusal: Refusal, path: str = "") -> Problem:
-    return Problem(
-        file=FILE,
-        line=refusal.line,
-        column=refusal.column,
-        path=path,
-        what=refusal.what,
-        fix=refusal.fix,
-        rule=refusal.rule,
-    )
 
 
 def _harmless(problem: Problem) -> Problem:

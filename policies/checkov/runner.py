@@ -26,7 +26,7 @@ from policies.checkov.context import EnvironmentManifests, context_of
 from policies.checkov.errors import PolicyCheckFailed
 from policies.checkov.masking import masked
 from policies.checkov.policy_set import PolicySet
-from policies.checkov.rules import STAMP
+from policies.checkov.surroundings import STAMP
 from policies.secrets import credential_shape
 from policies.spec import Spec
 from policies.yaml_text import visible

@@ -45,11 +45,6 @@ def workload_name(inputs: ServiceInputs) -> str:
     return name if inputs.service.delivery is None else f"{name}-{release_id(inputs)}"
 
 
-def workload_names(inputs: ServiceInputs) -> tuple[str, ...]:
-    """Every Deployment that ``inputs`` stand for: the new release's first, then the old one's, while there is one."""
-    return tuple(map(workload_name, both_releases(inputs)))
-
-
 def newest_workloads(state: DesiredState) -> dict[str, str]:
     """By service, the Deployment of its newest release."""
     return {name: workload_name(inputs) for name, (_, inputs) in _services(state).items()}
@@ -157,12 +152,6 @@ def at_weight(state: DesiredState, service: str, percent: int, *, is_mirrored: b
         raise ValueError(f"the selector of {service} takes over all requests or none, not {percent} %")
     transition = msgspec.structs.replace(inputs.transition, weight_percent=percent, is_mirrored=is_mirrored)
     return _with_inputs(state, {service_unit_id(service): msgspec.structs.replace(inputs, transition=transition)})
-
-
-def promoted(state: DesiredState) -> DesiredState:
-    """``state`` with the new release of each service alone."""
-    services = ((unit.id, inputs) for unit, inputs in _services(state).values())
-    return _with_inputs(state, {id_: settled(inputs) for id_, inputs in services if inputs.transition is not None})
 
 
 def _of_pods(service: ServiceSpec) -> ServiceSpec:

@@ -34,8 +34,8 @@ from policies.git_tree import GitTree
 from policies.incremental import resolve_commit
 from scripts.bench.bare_pulumi import BarePulumi
 from scripts.bench.bench_engine import running_stack
-from scripts.bench.bench_rollout import start_worker, timed_rollout
 from scripts.bench.fleet_repository import FleetRepository
+from scripts.bench.own_worker import own_settings, start_worker, timed_rollout
 from scripts.bench.rows import Row, absolute, paired
 from scripts.toolchain import resolve
 from workflows.client import Workflows
@@ -81,7 +81,7 @@ def rows(only: str) -> list[Row]:
     found: dict[int, Measured] = {}
     with running_stack() as environ, tempfile.TemporaryDirectory() as folder:
         for size in wanted:
-            (Path(folder) / str(size) / "pulumi").mkdir(parents=True)
+            (Path(folder) / str(size) / "engine-backend").mkdir(parents=True)
             found[size] = asyncio.run(_measure(os.environ | environ, Path(folder) / str(size), size))
             print(f"fleet of {size}: {found[size]}", flush=True)
     return list(_rows(found))
@@ -108,14 +108,7 @@ def _rows(found: dict[int, Measured]) -> Iterator[Row]:
 async def _measure(environ: dict[str, str], folder: Path, size: int) -> Measured:
     name = f"f{uuid.uuid4().hex[:6]}"
     repository = FleetRepository(folder, name, size)
-    environ |= {
-        "ADX_HOME": str(folder / "home"),
-        "ADX_REPO": str(repository.remote),
-        "ADX_TASK_QUEUE": f"bench-{name}",
-        "ADX_SNAPSHOT_STORE": (folder / "snapshots").as_uri(),
-        "PULUMI_BACKEND_URL": (folder / "pulumi").as_uri(),
-        "ADX_POLL_SECONDS": "0",
-    }
+    environ |= own_settings(folder, name, repository.remote)
     worker = start_worker(environ, folder)
     try:
         with peak_memory(worker.pid) as peak:

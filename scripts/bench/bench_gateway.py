@@ -24,7 +24,7 @@ from scripts.bench.rows import Row, absolute, paired
 from scripts.stack import Stack
 from scripts.stack.ports import choose
 from scripts.traffic.load import Load, LoadResult
-from scripts.traffic.shop_server import ShopServer, running_shop
+from scripts.traffic.shops import ShopServer, running_shop
 from tests.support.waiting import wait_until
 from workflows.clients.caddy import Gateways
 

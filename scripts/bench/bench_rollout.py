@@ -15,9 +15,7 @@ import re
 import shutil
 import signal
 import subprocess
-import sys
 import tempfile
-import time
 import uuid
 from pathlib import Path
 
@@ -29,16 +27,14 @@ from policies.git_tree import GitTree
 from policies.incremental import resolve_commit
 from scripts.bench.bare_pulumi import BarePulumi
 from scripts.bench.bench_engine import running_stack
+from scripts.bench.own_worker import own_settings, start_worker, timed_rollout
 from scripts.bench.rows import Row, absolute, paired
 from workflows.client import Workflows
 from workflows.connection import connect
-from workflows.intake.models import Intake
 
 ROOT = Path(__file__).resolve().parents[2]
 ROLLOUT, IDLE, AFTER = "rollout.guarded", "worker.idle_memory", "worker.memory_after_rollouts"
 RUNS = 7
-LOOK_INTERVAL_SECONDS = 0.02
-READY_WITHIN_SECONDS = 60
 IDENTITY = ("-c", "user.name=Bench", "-c", "user.email=bench@example.com")
 
 
@@ -53,14 +49,7 @@ def rows(only: str) -> list[Row]:
 async def _measure(environ: dict[str, str], folder: Path) -> list[Row]:
     name = uuid.uuid4().hex[:6]
     repository = _Repository(folder, f"ours{name}", f"bare{name}")
-    environ |= {
-        "ADX_HOME": str(folder / "home"),
-        "ADX_REPO": str(repository.remote),
-        "ADX_TASK_QUEUE": f"bench-{name}",
-        "ADX_SNAPSHOT_STORE": (folder / "snapshots").as_uri(),
-        "PULUMI_BACKEND_URL": f"file://{folder / 'engine-backend'}",
-        "ADX_POLL_SECONDS": "0",
-    }
+    environ |= own_settings(folder, name, repository.remote)
     worker = start_worker(environ, folder)
     try:
         return await _compare(environ, folder, repository, worker)
@@ -96,44 +85,10 @@ async def _compare(
     ]
 
 
-async def timed_rollout(client: Workflows, environment: str, commit: str) -> float:
-    """Seconds from the submission to the recorded end. Ends the run when the rollout did not deliver."""
-    begun = time.perf_counter()
-    await client.deploy(Intake(commit, "bench", "cli", [environment]))
-    while True:
-        status = await client.environment_status(environment)
-        if status.last is not None and status.last.commit == commit and not status.current:
-            break
-        await asyncio.sleep(LOOK_INTERVAL_SECONDS)
-    if status.last.outcome not in ("delivered", "nothing-to-change"):
-        raise SystemExit(f"the rollout ended as {status.last.outcome}: {status.last.failure}")
-    return time.perf_counter() - begun
-
-
 async def _idle_memory_mb(worker: subprocess.Popen[bytes]) -> float:
     """Resident memory of the worker process once it has settled, in 10⁶ bytes."""
     await asyncio.sleep(5)
     return float(psutil.Process(worker.pid).memory_info().rss) / 1e6
-
-
-def start_worker(environ: dict[str, str], folder: Path) -> subprocess.Popen[bytes]:
-    """A worker process of its own that is ready for work; its log goes to ``folder``."""
-    file = folder / "worker.log"
-    with file.open("wb") as log:
-        worker = subprocess.Popen(
-            [sys.executable, "-m", "pipelines.cli", "worker", "--listen", "127.0.0.1:0"],
-            env=environ,
-            cwd=folder,
-            stdout=log,
-            stderr=log,
-        )
-    deadline = time.monotonic() + READY_WITHIN_SECONDS
-    while b"worker ready" not in file.read_bytes():
-        if worker.poll() is not None or time.monotonic() > deadline:
-            worker.kill()
-            raise SystemExit(f"the worker does not start: {file.read_text(errors='replace')[-500:]}")
-        time.sleep(0.05)
-    return worker
 
 
 class _Repository:

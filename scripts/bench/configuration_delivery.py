@@ -22,8 +22,8 @@ import yaml
 
 from policies.configuration.values import ConfigurationKey
 from scripts.bench.bench_engine import running_stack
-from scripts.bench.bench_rollout import start_worker
 from scripts.bench.fleet_repository import SERVICE, FleetRepository
+from scripts.bench.own_worker import own_settings, start_worker
 from scripts.bench.rows import Row, absolute
 from scripts.stack import Home, Stack
 from scripts.stack.parts import postgres
@@ -59,14 +59,7 @@ async def _measure(environ: dict[str, str], folder: Path) -> list[Row]:
     name = uuid.uuid4().hex[:6]
     repository = FleetRepository(folder, f"conf{name}", tenants=1)
     repository.declare(pods=5)
-    environ |= {
-        "ADX_HOME": str(folder / "home"),
-        "ADX_REPO": str(repository.remote),
-        "ADX_TASK_QUEUE": f"bench-{name}",
-        "ADX_SNAPSHOT_STORE": (folder / "snapshots").as_uri(),
-        "PULUMI_BACKEND_URL": f"file://{folder / 'engine-backend'}",
-        "ADX_POLL_SECONDS": "0",
-    }
+    environ |= own_settings(folder, name, repository.remote)
     (folder / "engine-backend").mkdir()
     worker = start_worker(environ, folder)
     try:

@@ -25,7 +25,7 @@ from policies.git_tree import GitTree
 from policies.incremental import resolve_commit
 from policies.migrations.script_files import checksums
 from policies.migrations.sums import FILE, render
-from scripts.bench.bench_rollout import start_worker
+from scripts.bench.own_worker import own_settings, start_worker
 from scripts.bench.tenant_repository import ROOT, commit, git, tenant_document, tenant_name
 from scripts.stack import Home, Stack
 from scripts.stack.parts import postgres
@@ -69,13 +69,8 @@ async def running_bench(environ: dict[str, str], folder: Path) -> AsyncIterator[
     ledger_url = environ["ADX_LEDGER_URL"].rpartition("/")[0] + f"/ledger_{name}"
     own = {
         **environ,
-        "ADX_HOME": str(folder / "home"),
-        "ADX_REPO": str(work),
+        **own_settings(folder, name, work),
         "ADX_LEDGER_URL": ledger_url,
-        "ADX_TASK_QUEUE": f"bench-{name}",
-        "ADX_SNAPSHOT_STORE": (folder / "snapshots").as_uri(),
-        "PULUMI_BACKEND_URL": f"file://{folder / 'engine-backend'}",
-        "ADX_POLL_SECONDS": "0",
         "ADX_DATABASE_BENCH_URL": server_url,
         "ADX_DATABASE_BENCH_AT_ONCE": str(AT_ONCE),
         "ADX_API_REQUESTS_PER_SECOND": "100000",

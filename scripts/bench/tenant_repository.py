@@ -5,12 +5,54 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+from collections.abc import Sequence
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 FIRST_NAMES = ("amber", "birch", "cedar", "delta", "ember", "fjord", "grove", "haven", "iris", "juniper")
 TRADES = ("books", "bikes", "coffee", "garden", "glass", "music", "optics", "shoes", "tea", "toys")
 FRAMEWORKS = ("gdpr", "soc2", "iso27001", "pci_dss")
+_DOCUMENT = """\
+# yaml-language-server: $schema=../policies/tenancy/schema.json
+# Sells {trade}; plan {plan}, onboarded in wave {wave}.
+apiVersion: adx/v1
+kind: Tenant
+name: {name}
+display_name: {display_name}
+owner: team-accounts-{side}
+isolation_strategy: schema_per_tenant
+database:
+  engine: postgresql
+  name: boutique_{database}
+  schema: {schema}
+  storage_gb: {storage_gb}
+  connection_limit: {connections}
+resource_limits:
+  cpu: "{cpu}"
+  memory: {memory_gi}Gi
+  storage: {storage_gb}Gi
+  pods: {pods}
+environments:
+{environments}
+compliance:
+  frameworks:
+    - {framework}
+  retention_days: {retention_days}
+network:
+  services:
+{services}
+  egress:
+    - cidr: 203.0.113.{network}/28
+      port: 443
+      reason: Their warehouse and its stock levels.
+overrides:
+  development:
+    configuration:
+      frontend:
+        FRONTEND_MESSAGE: "Campaign {number}: the new season is here."
+    flags:
+      express-checkout: {express_checkout}
+"""
 SERVICES = ("frontend", "checkoutservice", "productcatalogservice", "recommendationservice", "shippingservice")
 
 
@@ -51,47 +93,29 @@ def tenant_name(number: int) -> str:
 def tenant_document(number: int, cpu: str = "2") -> str:
     """The file of one tenant, about as long as the samples; what it holds varies with ``number``."""
     name = tenant_name(number)
-    schema = name.replace("-", "_")
-    environments = ("development", "staging", "production")[: 1 + number % 3]
-    lines = [
-        "# yaml-language-server: $schema=../policies/tenancy/schema.json",
-        f"# Sells {TRADES[number // 10 % 10]}; plan {number % 7}, onboarded in wave {number // 100}.",
-        "apiVersion: adx/v1",
-        "kind: Tenant",
-        f"name: {name}",
-        f"display_name: {name.replace('-', ' ').title()}",
-        f"owner: team-accounts-{('west', 'east', 'us')[number % 3]}",
-        "isolation_strategy: schema_per_tenant",
-        "database:",
-        "  engine: postgresql",
-        f"  name: boutique_{number % 40}",
-        f"  schema: {schema}",
-        f"  storage_gb: {10 + number % 90}",
-        f"  connection_limit: {5 + number % 50}",
-        "resource_limits:",
-        f'  cpu: "{cpu}"',
-        f"  memory: {1 + number % 16}Gi",
-        f"  storage: {10 + number % 90}Gi",
-        f"  pods: {6 + number % 40}",
-        "environments:",
-        *(f"  - {environment}" for environment in environments),
-        "compliance:",
-        "  frameworks:",
-        f"    - {FRAMEWORKS[number % 4]}",
-        f"  retention_days: {365 + number % 1000}",
-        "network:",
-        "  services:",
-        *(f"    - {service}" for service in SERVICES[: 1 + number % 4]),
-        "  egress:",
-        f"    - cidr: 203.0.113.{number % 16 * 16}/28",
-        "      port: 443",
-        "      reason: Their warehouse and its stock levels.",
-        "overrides:",
-        "  development:",
-        "    configuration:",
-        "      frontend:",
-        f'        FRONTEND_MESSAGE: "Campaign {number}: the new season is here."',
-        "    flags:",
-        f"      express-checkout: {'true' if number % 2 else 'false'}",
-    ]
-    return "\n".join(lines) + "\n"
+    return _DOCUMENT.format(
+        name=name,
+        trade=TRADES[number // 10 % 10],
+        plan=number % 7,
+        wave=number // 100,
+        display_name=name.replace("-", " ").title(),
+        side=("west", "east", "us")[number % 3],
+        database=number % 40,
+        schema=name.replace("-", "_"),
+        storage_gb=10 + number % 90,
+        connections=5 + number % 50,
+        cpu=cpu,
+        memory_gi=1 + number % 16,
+        pods=6 + number % 40,
+        environments=_listed(("development", "staging", "production")[: 1 + number % 3], indent=2),
+        framework=FRAMEWORKS[number % 4],
+        retention_days=365 + number % 1000,
+        services=_listed(SERVICES[: 1 + number % 4], indent=4),
+        network=number % 16 * 16,
+        number=number,
+        express_checkout="true" if number % 2 else "false",
+    )
+
+
+def _listed(names: Sequence[str], *, indent: int) -> str:
+    return "\n".join(f"{' ' * indent}- {name}" for name in names)

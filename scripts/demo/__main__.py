@@ -22,6 +22,25 @@ from scripts.demo.service import Service
 from scripts.demo.telling import DELIVERED, FOLDER, HOME, Story, adx, announce, console
 
 SERVICE, TENANT = "frontend", "quayside-books"
+NEXT = {
+    "Once, for the commands below:": ("source .venv/bin/activate", "export ADX_HOME={home} ADX_REPO={work}"),
+    "Look further:": (
+        "adx history {env}",
+        "adx migrate status {env}",
+        "adx explain tenants/quayside-books.yaml",
+        "adx logs worker",
+    ),
+    "Deliver a change of your own, say more pods for a tenant:": (
+        "${{EDITOR:-vi}} {work}/tenants/quayside-books.yaml",
+        "git -C {work} commit --all --message 'More room'",
+        "adx preview --base HEAD~1 --head HEAD    # what a reviewer would see",
+        "git -C {work} push origin HEAD:main",
+        "adx deploy {env} --watch",
+    ),
+    "Then break something: a version that ends in -broken never becomes ready, and is restored.": (),
+    "End it:": ("adx down",),
+}
+"""What the last lines say."""
 
 
 def main() -> int:
@@ -43,7 +62,7 @@ def main() -> int:
     tell_fleet(story, remote, good)
     tell_migration(story, remote)
     tell_releases(story, remote)
-    tell_what_next(story)
+    tell_what_next(story, remote)
     return 1 if story.failed else 0
 
 
@@ -107,15 +126,16 @@ def _word(is_on: bool | None) -> str:
     return "unreadable" if is_on is None else "on" if is_on else "off"
 
 
-def tell_what_next(story: Story) -> None:
-    """Where to look further, and how to end it."""
+def tell_what_next(story: Story, remote: Remote) -> None:
+    """Where to look further, what to try, and how to end it."""
     seconds = time.monotonic() - story.started
     verdict = "[green]all of it was verified[/green]" if not story.failed else f"[red]{len(story.failed)} failed[/red]"
-    console.print(f"\n[bold]Done in {seconds:.0f} s: {verdict}.[/bold] The stack is still running. Look further:")
-    run = f"ADX_HOME={HOME.relative_to(ROOT)} .venv/bin/adx"
-    for command in (f"history {ENVIRONMENT}", f"migrate status {ENVIRONMENT}", "status", "logs worker", "down"):
-        note = "   # ends it" if command == "down" else ""
-        console.print(f"  {run} {command}{note}", soft_wrap=True)
+    console.print(f"\n[bold]Done in {seconds:.0f} s: {verdict}.[/bold] The stack is still running.")
+    home, work = HOME.relative_to(ROOT), remote.work.relative_to(ROOT)
+    for heading, lines in NEXT.items():
+        console.print(f"\n{heading}")
+        for line in lines:
+            console.print(f"  {line.format(home=home, work=work, env=ENVIRONMENT)}", soft_wrap=True)
 
 
 def clear_away() -> None:

@@ -15,7 +15,8 @@ from scripts.demo.remote import ENVIRONMENT, Remote
 from scripts.demo.telling import DELIVERED, HOME, Story, adx, announce, console
 from scripts.traffic.load import Load
 from scripts.traffic.pods import PodFacts, Pods
-from scripts.traffic.shop_server import Behaviour, ShopServer, start_shop
+from scripts.traffic.shop_server import Behaviour
+from scripts.traffic.shops import ShopServer, start_shop
 from workflows.clients.consul import Consul
 from workflows.clients.kubernetes import Cluster
 from workflows.services.registry.in_consul import ConsulRegistry
@@ -51,12 +52,16 @@ def tell_releases(story: Story, remote: Remote) -> None:
     touched = bad.by_version[BAD]
     story.proof(f"{touched} of {bad.requests} requests met it, {bad.failed} failed", 0 < touched < bad.requests / 2)
     story.proof("the cluster is exactly as before", now.digests == before.digests)
+    if outcome == "restored":
+        remote.merge_branch(f"adx/revert-{ENVIRONMENT}-{bad.commit[:12]}")
+        console.print("  its revert is merged: what is declared is what runs")
 
 
 @dataclass(frozen=True)
 class Delivered:
     """What happened while one version was delivered."""
 
+    commit: str
     status: int
     requests: int
     failed: int
@@ -72,7 +77,7 @@ def _merge(remote: Remote, version: str, traffic: Traffic) -> Delivered:
     for line in strips(samples.by_version, COLUMNS):
         console.print(f"  {line}")
     total: Counter[str] = sum(samples.by_version, Counter())
-    return Delivered(status, samples.requests, samples.failed, total)
+    return Delivered(commit, status, samples.requests, samples.failed, total)
 
 
 def strips(samples: list[Counter[str]], columns: int) -> Iterator[str]:

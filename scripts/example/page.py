@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from scripts.example.proposal import BRANCH, ENVIRONMENT
 from scripts.example.repository import ROOT
 
@@ -9,6 +11,7 @@ TARGET = ROOT / "docs" / "pull-request-comment.md"
 PREVIEW = ("preview", "--base", "main", "--head", BRANCH)
 MARKDOWN = (*PREVIEW, "--format", "markdown")
 
+_NESTED = re.compile(r"^  - ", re.MULTILINE)
 _PAGE = """\
 # The comment on a pull request
 
@@ -48,6 +51,11 @@ def page(comment: str, terminal: str) -> str:
         environment=ENVIRONMENT,
         command=" ".join(MARKDOWN),
         terminal_command=" ".join(PREVIEW),
-        comment=comment.strip(),
+        comment=for_site(comment.strip()),
         terminal="\n".join(line.rstrip() for line in terminal.strip("\n").splitlines()),
     )
+
+
+def for_site(comment: str) -> str:
+    """``comment`` so that the site shows it as GitHub does: it must be told of Markdown in HTML, and nests by four."""
+    return _NESTED.sub("    - ", comment.replace("<details>", '<details markdown="1">'))

@@ -50,10 +50,14 @@ class Repository:
                 _copy(ROOT / name, self.work / name)
         self.push("Declare the shop", "main")
 
-    def push(self, message: str, branch: str) -> None:
-        """Commit everything and push it to ``branch``. Raises ExampleFailed."""
+    def commit(self, message: str) -> None:
+        """Commit everything, here alone. Raises ExampleFailed."""
         self.git("add", "--all")
         self.git("commit", "--quiet", "--message", message)
+
+    def push(self, message: str, branch: str) -> None:
+        """Commit everything and push it to ``branch``. Raises ExampleFailed."""
+        self.commit(message)
         self.git("push", "--quiet", "origin", f"HEAD:{branch}")
 
     def edit(self, file: str, pattern: str, replacement: str) -> None:

@@ -22,19 +22,13 @@ import contextlib
 import json
 import os
 import signal
-import subprocess
-import sys
 import time
-import urllib.request
-from collections.abc import Iterator
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass
 
 HOST = "127.0.0.1"
 RELEASE_HEADER = "X-Release"
 CONTENT_TYPE = "Content-Type: text/plain; version=0.0.4; charset=utf-8"  # without one Prometheus 3 takes no metrics
-_READY = "listening on "
-_END_WITHIN_SECONDS = 15
+READY = "listening on "  # and the port: the first line that is printed
 
 
 @dataclass(frozen=True)
@@ -53,64 +47,6 @@ class Behaviour:
         given = {name: value for name, value in vars(self).items() if value and name != "never_ready"}
         options = [f"--{name.replace('_', '-')}={value}" for name, value in given.items()]
         return [*options, *(["--never-ready"] if self.never_ready else [])]
-
-
-@dataclass
-class ShopServer:
-    """A running instance."""
-
-    release: str
-    port: int
-    process: subprocess.Popen[str] = field(repr=False)
-
-    @property
-    def address(self) -> str:
-        """``host:port``."""
-        return f"{HOST}:{self.port}"
-
-    def stats(self) -> dict[str, Any]:
-        """What it counted, asked directly."""
-        with urllib.request.urlopen(f"http://{self.address}/stats", timeout=10) as answer:
-            found: dict[str, Any] = json.loads(answer.read())
-            return found
-
-    def kill(self) -> None:
-        """As a crash would end it."""
-        self.process.kill()
-        self.process.wait(_END_WITHIN_SECONDS)
-
-    def end(self) -> None:
-        """Ask it to finish, and wait; a process that does not is killed."""
-        self.process.terminate()
-        try:
-            self.process.wait(_END_WITHIN_SECONDS)
-        except subprocess.TimeoutExpired:
-            self.kill()
-
-
-@contextlib.contextmanager
-def running_shop(release: str, behaviour: Behaviour | None = None, *, port: int = 0) -> Iterator[ShopServer]:
-    """An instance of ``release``, listening when the block begins and ended after it."""
-    server = start_shop(release, behaviour, port=port)
-    try:
-        yield server
-    finally:
-        server.end()
-
-
-def start_shop(release: str, behaviour: Behaviour | None = None, *, port: int = 0) -> ShopServer:
-    """The same for whoever ends it itself. RuntimeError when it does not come up."""
-    command = [sys.executable, "-I", __file__, f"--release={release}", f"--port={port}"]
-    command += (behaviour or Behaviour()).arguments()
-    process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True)
-    assert process.stdout is not None
-    line = process.stdout.readline()
-    process.stdout.close()
-    if not line.startswith(_READY):
-        process.kill()
-        process.wait(_END_WITHIN_SECONDS)
-        raise RuntimeError(f"the shop server of {release} did not start")
-    return ShopServer(release, int(line.removeprefix(_READY)), process)
 
 
 class _Shop:
@@ -285,7 +221,7 @@ async def _serve(arguments: argparse.Namespace) -> None:
     loop.add_signal_handler(signal.SIGTERM, stop.set)
     if arguments.crash_after_seconds:
         loop.call_later(arguments.crash_after_seconds, os._exit, 70)
-    print(f"{_READY}{server.sockets[0].getsockname()[1]}", flush=True)
+    print(f"{READY}{server.sockets[0].getsockname()[1]}", flush=True)
     await stop.wait()
     server.close()
     shop.is_ending = True

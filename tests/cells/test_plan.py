@@ -11,6 +11,7 @@ from infra.errors import Diagnostic
 from infra.render import render_unit
 from policies.desired_state import DesiredState, Unit
 from policies.placement import cell_stack, environment_of, part_of, stack_of, stacks_of
+from tests.support.accepting import accepted
 from tests.support.desired import desired_state, platform_unit, service_unit, tenant_unit
 from workflows.cells.plan import (
     NEVER_READ,
@@ -18,6 +19,7 @@ from workflows.cells.plan import (
     check_placement,
     failures_by_unit,
     mixed,
+    standing,
     unverified,
 )
 from workflows.errors import RolloutRefused
@@ -54,6 +56,13 @@ def test_every_unit_lives_in_exactly_one_stack_and_tenants_spread_over_the_cells
     assert [unit.id for unit in parts[0].units] == ["platform", "service/cart"]
     assert stacks_of(state) == (ENVIRONMENT, *(cell_stack(ENVIRONMENT, number) for number in range(1, 6)))
     assert {environment_of(stack) for stack in stacks_of(state)} == {ENVIRONMENT}
+
+
+def test_a_tenant_stays_in_its_cell_for_good() -> None:
+    """By its name alone: another answer than yesterday's would delete it in one stack and create it in another."""
+    found = [stack_of(f"tenant/{name}", "production", 10) for name in ("acme", "bolt", "corp", "tenant/acme")]
+
+    assert found == ["production.cell-003", "production.cell-002", "production.cell-002", "production.cell-008"]
 
 
 def test_without_cells_everything_lives_in_the_environments_own_stack() -> None:
@@ -110,7 +119,9 @@ def test_a_cell_is_fed_its_own_tenants_alone() -> None:
 @pytest.mark.parametrize(("before", "after"), [(2, 5), (0, 3), (3, 0)])
 def test_moving_delivered_tenants_is_refused(before: int, after: int) -> None:
     """A move would delete them in one stack and create them in another."""
-    with pytest.raises(RolloutRefused, match=f"from {before} to {after}") as refused:
+    with pytest.raises(
+        RolloutRefused, match=rf"from {before} to {after}: \d+ delivered tenant\(s\) .* tenant/t"
+    ) as refused:
         check_placement(fleet(NAMES, cells=before), fleet(NAMES, cells=after))
 
     assert refused.value.next_step == f"keep rollout.cells at {before}"
@@ -118,8 +129,9 @@ def test_moving_delivered_tenants_is_refused(before: int, after: int) -> None:
 
 def test_cells_may_be_declared_while_no_tenant_is_delivered() -> None:
     """Nothing would have to move."""
-    check_placement(None, fleet(NAMES, cells=3))
-    check_placement(fleet([]), fleet(NAMES, cells=3))
+    with accepted():
+        check_placement(None, fleet(NAMES, cells=3))
+        check_placement(fleet([]), fleet(NAMES, cells=3))
 
 
 def diagnostic(urn: str, message: str = "exceeded quota") -> Diagnostic:
@@ -179,6 +191,17 @@ def test_every_object_in_the_namespace_is_compared_by_its_content(position: int)
     labels["adx/content"] = "0" * 12
 
     assert unverified({unit.id: unit}, objects)[unit.id].endswith("is not what was declared")
+
+
+def test_a_unit_stands_while_its_namespace_does() -> None:
+    """Whatever else is there; one that is being deleted no longer stands."""
+    acme, other = (live(renamed(tenant_unit(ENVIRONMENT), name)) for name in ("acme", "other"))
+    (namespace,) = (one for one in other if one["kind"] == "Namespace")
+    going = {**namespace, "metadata": {**namespace["metadata"], "deletionTimestamp": "now"}}  # type: ignore[dict-item] # test data
+
+    assert standing([*acme, *(one for one in other if one is not namespace)]) == {"tenant/acme"}
+    assert standing([going, *acme, *other]) == {"tenant/acme", "tenant/other"}
+    assert standing([going]) == set()
 
 
 def test_a_removed_unit_is_delivered_when_nothing_of_it_is_left() -> None:

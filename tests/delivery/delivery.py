@@ -151,7 +151,7 @@ class Delivery:
             await asyncio.sleep(0.1)
 
     async def remove_namespaces(self) -> None:
-        """Begin to remove what the environment has in the cluster: its nodes have room for so many pods, for all tests."""
+        """Begin to remove what the environment has in the cluster, whose nodes have room for 330 pods of all tests."""
         client = self._client()
         labels = {"app.kubernetes.io/managed-by": "adx", "adx/environment": self.environment}
         async for namespace in client.list(Namespace, labels=labels):

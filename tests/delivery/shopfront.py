@@ -17,7 +17,8 @@ from urllib.parse import urlsplit
 
 from scripts.traffic.load import Load
 from scripts.traffic.pods import PodFacts, Pods
-from scripts.traffic.shop_server import Behaviour, ShopServer, start_shop
+from scripts.traffic.shop_server import Behaviour
+from scripts.traffic.shops import ShopServer, start_shop
 from tests.delivery.delivery import Delivery, opened
 from tests.support.local_stack import CaddyServer, LocalStack, PrometheusServer
 from workflows.clients.consul import Consul

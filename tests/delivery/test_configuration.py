@@ -22,6 +22,7 @@ from psycopg import sql
 
 from infra.engine.state import decompress
 from policies.configuration.values import ConfigurationKey
+from tests.configuration.delivery.doubles import new_secret
 from tests.configuration.delivery.listener import Listener, listening
 from tests.delivery.delivery import Delivery
 from tests.delivery.test_fleet import declare
@@ -29,7 +30,6 @@ from tests.delivery.test_secrets import everything_written
 from tests.support.configuration_vault import new_transit_key
 from tests.support.local_stack import LocalStack, VaultServer
 from workflows.configuration.models import Criteria
-from workflows.configuration.notify import new_secret
 from workflows.configuration.reading import ConfigurationReader, Reading
 from workflows.configuration.repository import ConfigurationStore
 from workflows.configuration.secrets import Sealer

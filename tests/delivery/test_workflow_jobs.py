@@ -151,7 +151,7 @@ async def test_the_jobs_of_a_pull_request_judge_it_preview_it_and_keep_one_comme
     assert "## ADX preview: ✅ nothing speaks against it" in text
     assert len(digest) == 12
     assert f"plan `{digest}" in text
-    assert '`service.version` `"v1.2.0"` → `"v1.3.0"`' in text
+    assert "`version` `v1.2.0` → `v1.3.0`" in text
     assert status["target_url"] == RUN_PAGE
     assert (folder / "preview.md").read_text("utf-8").startswith("## ADX preview")
 

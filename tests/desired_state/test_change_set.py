@@ -8,11 +8,11 @@ import msgspec
 import pytest
 from hypothesis import strategies as st
 
-from policies.change_set import ChangeSet, ChangeSetMismatchError, apply, diff, field_changes
+from policies.change_set import ChangeSet, ChangeSetMismatchError, FieldChange, apply, diff, field_changes
 from policies.declarations import Declarations
 from policies.desired_state import resolve
 from policies.infrastructure.spec import SnapshotRetention
-from policies.services.spec import Port
+from policies.services.spec import Delivery, DeliveryStep, Port
 from policies.tenancy.spec import Egress, Network
 from tests.support.declared import declarations as typed
 from tests.support.declared import edited
@@ -20,6 +20,7 @@ from tests.support.strategies import ENVIRONMENT, declarations, property_of
 
 sources = st.dictionaries(st.sampled_from(["tenants/a.yaml", "tenants/b.yaml"]), st.sampled_from(["1", "2"]))
 SERVICES = "environments/development/services.yaml"
+COMPUTE_AGAIN = "compute the change set again from the state that is delivered now"
 
 
 @property_of(declarations())
@@ -174,8 +175,11 @@ def test_a_change_set_is_refused_by_a_state_of_another_commit() -> None:
     """Given a state that moved on meanwhile, the change set says so instead of overwriting."""
     first = resolve(base(), "development", "c1")
     change_set = diff(first, resolve(base(), "development", "c2", first))
-    with pytest.raises(ChangeSetMismatchError, match="starts from development at c1"):
+    with pytest.raises(ChangeSetMismatchError, match="starts from development at c1") as refused:
         apply(change_set, resolve(base(), "development", "c3"))
+    assert refused.value.next_step == COMPUTE_AGAIN
+    with pytest.raises(ChangeSetMismatchError, match="starts from development at c1, the state is nothing"):
+        apply(change_set, None)
 
 
 def test_a_change_set_is_refused_by_a_state_with_other_units() -> None:
@@ -183,11 +187,30 @@ def test_a_change_set_is_refused_by_a_state_with_other_units() -> None:
     changed = base({SERVICES: {"services[0].version": "v9"}})
     first = resolve(base(), "development", "c1")
     change_set = diff(first, resolve(changed, "development", "c2", first))
-    with pytest.raises(ChangeSetMismatchError, match="service/frontend"):
+    with pytest.raises(ChangeSetMismatchError, match="service/frontend") as refused:
         apply(change_set, resolve(changed, "development", "c1"))
+    assert refused.value.next_step == COMPUTE_AGAIN
 
 
 def test_states_of_two_environments_have_no_difference_that_means_anything() -> None:
     """Given development and production, comparing them is refused."""
-    with pytest.raises(ChangeSetMismatchError, match="cannot be compared"):
-        diff(resolve(base(), "development", "c1"), resolve(base(), "production", "c1"))
+    with pytest.raises(ChangeSetMismatchError, match="development at c1 and production at c2 cannot be") as refused:
+        diff(resolve(base(), "development", "c1"), resolve(base(), "production", "c2"))
+    assert refused.value.next_step == "compare two commits of the same environment"
+
+
+def test_another_number_of_cells_is_carried_over() -> None:
+    """Given cells in the later state alone, the change set leads to them, and back."""
+    first = resolve(base(), "development", "c1")
+    second = msgspec.structs.replace(first, commit="c2", cells=3)
+
+    assert apply(diff(first, second), first).cells == 3
+    assert apply(diff(second, first), second).cells == 0
+
+
+def test_things_without_a_name_are_matched_by_their_place() -> None:
+    """Given steps of which the second changes, the first is not named."""
+    one, two, other = (DeliveryStep(weight_percent=weight, bake_seconds=60) for weight in (5, 50, 60))
+    before, after = (Delivery(strategy="canary", gateway="caddy", steps=(one, last)) for last in (two, other))
+
+    assert field_changes(before, after) == (FieldChange("steps[1].weight_percent", "50", "60"),)

@@ -129,8 +129,10 @@ def test_a_namespace_that_kubernetes_would_refuse_is_refused(length: int, is_ref
         return
     with pytest.raises(DeclarationError) as caught:
         resolve(changed, "development", "c1")
-    assert caught.value.problems[0].file == f"tenants/{tenant.name}.yaml"
-    assert "64 characters" in caught.value.problems[0].what
+    (problem,) = caught.value.problems
+    assert (problem.file, problem.path) == (f"tenants/{tenant.name}.yaml", "name")
+    assert problem.what == f"the namespace development-tenant-{tenant.name} has 64 characters"
+    assert problem.fix == "shorten the name of the tenant by 1 characters"
 
 
 def test_an_environment_that_is_not_declared_has_no_state() -> None:

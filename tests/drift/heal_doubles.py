@@ -31,8 +31,9 @@ from workflows.drift.models import (
 )
 from workflows.drift.workflow import DriftWorkflow
 from workflows.infrastructure.models import StackLease
+from workflows.rollout.activity_models import Choice, ChooseRequest
 from workflows.rollout.environment import EnvironmentWorkflow
-from workflows.rollout.models import Choice, ChooseRequest, Receipt, Submission
+from workflows.rollout.models import Receipt, Submission
 from workflows.rollout.restore import RestoreWorkflow
 from workflows.rollout.workflow import RolloutWorkflow
 from workflows.sandbox import sandboxed_runner

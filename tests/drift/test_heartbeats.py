@@ -19,7 +19,7 @@ from tests.delivery.delivery import Delivery, opened
 from tests.delivery.drift_worker import checked, ended, serving
 from tests.drift.objects import STATE, Cluster, applied
 from tests.support.local_stack import LocalStack
-from workflows.drift import compare, heal_activities, healing
+from workflows.drift import compare, drifted_objects, healing
 from workflows.drift.healing import heal_plan
 from workflows.drift.look import Seen
 
@@ -89,7 +89,7 @@ async def delivery(local_stack: LocalStack, ledger_url: str, tmp_path: Path) -> 
 
 async def test_checks_heals_undos_and_plans_leave_the_event_loop_its_turns(delivery: Delivery, places: Places) -> None:
     """On real parts, with a worker in this process: nothing that grows with the environment runs on its loop."""
-    places.watch(heal_activities, "not_as_before")
+    places.watch(drifted_objects, "not_as_before")
     awaited = delivery.folder / "ok"
     awaited.touch()
     exists = {"name": "ok", "command": {"arguments": ["test", "-e", str(awaited)]}}
@@ -113,7 +113,7 @@ async def test_checks_heals_undos_and_plans_leave_the_event_loop_its_turns(deliv
         told = places.taken()
 
     assert (heal.status, heal.restore_verified) == ("restored", True), heal.failure
-    assert undone == {"compare": {False}, "healing": {False}, "heal_activities": {False}}
+    assert undone == {"compare": {False}, "healing": {False}, "drifted_objects": {False}}
     assert "drifted before it: ConfigMap/frontend-configuration" in status.summary
     assert told["compare"] == {False}
 

@@ -14,8 +14,9 @@ from pipelines.exit_codes import ExitCode
 from workflows.ledger import Ledger, drift, environments, fencing, rollouts
 from workflows.ledger.drift import DriftCheckRecord, UnitDrift, UnitSeen
 from workflows.ledger.models import NewRollout
+from workflows.rollout.activity_models import Choice, ChooseRequest
 from workflows.rollout.intention import choose
-from workflows.rollout.models import Choice, ChooseRequest, Submission
+from workflows.rollout.models import Submission
 
 START = datetime(2026, 1, 31, 9, 0, tzinfo=UTC)
 CALM = timedelta(hours=1)

@@ -39,7 +39,8 @@ from workflows.fleet.models import Calendar
 from workflows.fleet.state import seconds
 from workflows.fleet.workflow import FleetWorkflow
 from workflows.heartbeats import Heartbeats
-from workflows.rollout.models import DecisionRecord, Receipt
+from workflows.rollout.activity_models import DecisionRecord
+from workflows.rollout.models import Receipt
 from workflows.sandbox import sandboxed_runner
 from workflows.task_queues import KINDS, Kind, kind_of, queue_of
 from workflows.worker_places import PulumiPlaces

@@ -23,7 +23,7 @@ from workflows.fleet.decisions import (
     skip,
     supersede,
 )
-from workflows.fleet.machine import gives_way, next_actions, outstanding
+from workflows.fleet.machine import LOOK_AGAIN_SECONDS, gives_way, next_actions, outstanding, overdue_wave
 from workflows.fleet.models import (
     Action,
     AskApproval,
@@ -288,6 +288,70 @@ def test_a_freeze_holds_the_start_of_units_and_an_override_is_recorded() -> None
     assert isinstance(next_actions(held, after).actions[0], StartUnits)
     with pytest.raises(DecisionRefused, match="nothing holds"):
         override_hold(held, "ines", after, reason="a fix cannot wait")
+
+
+def test_a_pause_before_the_gates_keeps_them_from_being_asked() -> None:
+    """Given a pause while the wave was being delivered, its gates wait for the word to go on."""
+    step = next_actions(fleet(tenants(2), FleetRules(gates=GATES, max_parallel=2)), NOON)
+    state = pause(step.state, "ines", NOON)
+    for unit in state.units:
+        state = unit_succeeded(state, unit)
+
+    paused = next_actions(state, NOON)
+
+    assert paused.actions == ()
+    assert [type(one) for one in next_actions(resume(paused.state, "ines", NOON), NOON).actions] == [CheckGates]
+
+
+@pytest.mark.parametrize(("fresh_seconds", "is_read_again"), [(0, False), (60, True)])
+def test_the_calendar_is_read_before_each_wave_where_a_freeze_may_be_declared_meanwhile(
+    fresh_seconds: int, is_read_again: bool
+) -> None:
+    """However far ahead it was known."""
+
+    def answer(state: FleetState, action: Action) -> FleetState | None:
+        return calendar_read(state, Calendar(AT, 2**40)) if isinstance(action, ReadCalendar) else None
+
+    state = fleet(tenants(2), FleetRules(steps=(1,)), has_calendar=True, calendar_fresh_seconds=fresh_seconds)
+    _, actions = run(state, answer)
+
+    again = [ReadCalendar] if is_read_again else []
+    assert [type(action) for action in actions] == [ReadCalendar, StartUnits, *again, StartUnits, Finish]
+
+
+@pytest.mark.parametrize(
+    ("fresh_seconds", "ends_after_seconds", "looks_after_seconds"),
+    [
+        (0, 90_000, 90_000),
+        (60, 90_000, LOOK_AGAIN_SECONDS),
+        (7200, 90_000, 7200),
+        (60, 1800, 1800),
+    ],
+)
+def test_what_holds_may_be_taken_back_and_is_looked_at_again(
+    fresh_seconds: int, ends_after_seconds: int, looks_after_seconds: int
+) -> None:
+    """Once an hour, or as seldom as the calendar is read; never later than it ends."""
+    state = fleet(tenants(1), has_calendar=True, calendar_fresh_seconds=fresh_seconds)
+    closed = Closed(AT, AT + ends_after_seconds, "freeze year-end")
+    held = calendar_read(next_actions(state, NOON).state, Calendar(AT, AT + 2 * ends_after_seconds, [closed]))
+
+    assert next_actions(held, NOON).actions == (WaitUntil(NOON + timedelta(seconds=looks_after_seconds), closed.why),)
+
+
+def test_an_approval_is_waited_for_as_long_as_is_declared() -> None:
+    """Asked once; overdue from the last second on, unless somebody approved. Without a limit it never is."""
+    rules = FleetRules(approval_before=(1,), approvers=("ines",), approval_within_seconds=3600)
+    unlimited = next_actions(fleet(tenants(1), msgspec.structs.replace(rules, approval_within_seconds=0)), NOON)
+    asked = next_actions(fleet(tenants(1), rules), NOON)
+    deadline = NOON + timedelta(hours=1)
+
+    assert unlimited.actions == (AskApproval("1", ("ines",)),)
+    assert overdue_wave(unlimited.state, deadline + timedelta(days=9)) == ""
+    assert asked.actions == (AskApproval("1", ("ines",)), WaitUntil(deadline, "approval of wave 1"))
+    assert next_actions(asked.state, NOON).actions == (WaitUntil(deadline, "approval of wave 1"),)
+    assert [overdue_wave(asked.state, deadline - timedelta(seconds=late)) for late in (1, 0)] == ["", "1"]
+    assert overdue_wave(approve(asked.state, "1", "ines", NOON), deadline) == ""
 
 
 def test_a_calendar_that_is_known_no_further_is_read_again() -> None:

@@ -13,6 +13,7 @@ from typer.testing import CliRunner
 from pipelines.cli.app import build
 from policies.infrastructure.spec import FleetRules
 from tests.fleet.doubles import UNITS, Fleet, FleetDoubles, fleet_server, plan_of, real_server, started, worker
+from workflows.registration import activities_of
 from workflows.runtime import Runtime
 from workflows.task_queues import (
     KINDS,
@@ -26,7 +27,6 @@ from workflows.task_queues import (
     places_from,
     queue_of,
 )
-from workflows.worker import activities_of
 
 ALL_AT_ONCE = FleetRules(max_parallel=1000)
 MANY = 40

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 
 import pytest
@@ -65,13 +64,3 @@ def test_components_are_called_after_systems() -> None:
 def test_the_pulumi_entry_point_stays_thin() -> None:
     """At most 20 lines: what it does is elsewhere, and tested."""
     assert len((ROOT / "infra" / "__main__.py").read_text().splitlines()) <= 20
-
-
-def test_every_path_in_the_which_file_to_change_table_exists() -> None:
-    """A table that leads nowhere is worse than none."""
-    table = [line for line in (ROOT / "CONTRIBUTING.md").read_text().splitlines() if line.startswith("| ")]
-    paths = {path for line in table for path in re.findall(r"`([a-z][\w./<>*-]*/[\w./<>*-]*)`", line)}
-    patterns = [re.sub(r"<[a-z]+>", "*", path).rstrip("/") for path in paths]
-
-    assert len(patterns) > 15
-    assert [pattern for pattern in patterns if not list(ROOT.glob(pattern))] == []

@@ -34,7 +34,7 @@ def test_the_comment_is_whole() -> None:
 
     assert comment.startswith("## ADX preview: ⚠️ ")
     assert "| environment | system | delete | replace | update | create |" in comment
-    assert "| environment | unit | downtime | pods restarted | why |" in comment
+    assert "### Estimated disruption" in comment
     assert "### Waves" in comment
     assert "### Policy findings that do not block" in comment
     assert re.search(rf"`{ENVIRONMENT}`: delivered now `[0-9a-f]{{12}}`, plan `[0-9a-f]{{16}}`", comment)

@@ -248,3 +248,25 @@ def test_units_that_do_not_change_keep_the_commit_that_brought_them(repository: 
     commits = {unit.id: unit.commit for unit in state.units}
     assert (commits["tenant/bee"], commits["tenant/acme"], commits["platform"]) == (second, first, first)
     assert state.commit == second
+
+
+def test_other_rules_or_schemas_than_before_are_noticed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An upgrade that judges or reads anew makes everything be read again; what is no part of either does not."""
+    monkeypatch.setattr("policies.incremental.__file__", str(tmp_path / "incremental.py"))
+    (tmp_path / "services").mkdir()
+    seen = []
+
+    def seen_anew() -> bool:
+        seen.append(incremental.policies_digest.__wrapped__())
+        return seen[-1] not in seen[:-1]
+
+    assert seen_anew()
+    for name in ("services/rules.py", "schema.json", "services/schema.json"):
+        (tmp_path / name).write_text("1")
+        assert seen_anew(), f"{name} was added"
+        (tmp_path / name).write_text("2")
+        assert seen_anew(), f"{name} was changed"
+    (tmp_path / "schema.json").rename(tmp_path / "spec.json")
+    assert seen_anew(), "a file was renamed"
+    (tmp_path / "rules.pyc").write_text("3")
+    assert not seen_anew()

@@ -48,7 +48,8 @@ from workflows.migrations.models import (
 )
 from workflows.migrations.registration import MIGRATION_WORKFLOWS
 from workflows.migrations.workflow import DatabaseMigrationWorkflow
-from workflows.rollout.models import RolloutInput, Submission, Validated, ValidateRequest
+from workflows.rollout.activity_models import Validated, ValidateRequest
+from workflows.rollout.models import RolloutInput, Submission
 from workflows.rollout.restore import RestoreWorkflow
 from workflows.rollout.workflow import RolloutWorkflow
 from workflows.sandbox import sandboxed_runner

@@ -25,7 +25,7 @@ from workflows.ledger.migrations_claims import TargetClaim
 from workflows.migrations.batches import BatchActivities
 from workflows.migrations.finding import claimed
 from workflows.migrations.models import BatchRequest, TargetResult
-from workflows.migrations.places import Places
+from workflows.migrations.places import ServerPlaces
 from workflows.migrations.servers import Server, server_of
 from workflows.retry import TIMEOUT
 
@@ -33,7 +33,7 @@ AT_ONCE = 3  # as the fixture's setting says
 Scripts = Sequence[tuple[str, str | None]]
 
 
-def activities(migrations: Migrations, places: Places | None = None) -> BatchActivities:
+def activities(migrations: Migrations, places: ServerPlaces | None = None) -> BatchActivities:
     """Of one worker."""
     return BatchActivities(migrations.runtime, None, LockPatience(attempts=2), places)
 
@@ -46,7 +46,7 @@ async def asked(
     return BatchRequest(migrations.lease("op"), body, "main", [one.id for one in chosen], is_undo=is_undo)
 
 
-class Occupied(Places):
+class Occupied(ServerPlaces):
     """All places are taken by others; ``waiting`` counts who came for one."""
 
     def __init__(self) -> None:
@@ -64,7 +64,9 @@ async def cancelled_while_waiting(migrations: Migrations, request: BatchRequest,
     environment, places = ActivityEnvironment(), Occupied()
     async with AsyncExitStack() as held:
         for _ in range(AT_ONCE):
-            await held.enter_async_context(Places.at(places, server_of(migrations.runtime.environ, "main", engine)))
+            await held.enter_async_context(
+                ServerPlaces.at(places, server_of(migrations.runtime.environ, "main", engine))
+            )
         task = asyncio.create_task(environment.run(activities(migrations, places).migrate_batch, request))
         for _ in request.chosen:
             await places.waiting.acquire()

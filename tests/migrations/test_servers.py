@@ -13,7 +13,7 @@ from policies.migrations.targets import MigrationTarget
 from tests.migrations.targets import target_for
 from workflows.clients.databases import DatabaseAddress, open_database
 from workflows.clients.databases.errors import StatementRefused
-from workflows.migrations.places import Places
+from workflows.migrations.places import ServerPlaces
 from workflows.migrations.servers import Server, make_database, provide_databases
 
 AT_THE_SAME_TIME = 6
@@ -67,7 +67,7 @@ async def test_another_error_is_no_success(address: DatabaseAddress) -> None:
 async def test_all_operations_of_a_process_share_the_places_of_a_server(engine: Engine) -> None:
     """Not each its own: the server's limit is the process's."""
     address = DatabaseAddress(engine=engine, host="db", port=1, user="adx", database="one")
-    places, elsewhere = Places(), Server("other", address, 1)
+    places, elsewhere = ServerPlaces(), Server("other", address, 1)
     first, second = places.at(server(address, 2)), places.at(server(address.at(database="two"), 2))
     async with first, second:
         assert places.at(server(address, 2)).locked()

@@ -8,7 +8,8 @@ import msgspec
 
 from workflows.ledger.models import Rollout, RolloutHistory, Step, UnitRecord
 from workflows.models import StepProgress, StepStatus
-from workflows.rollout.models import DELIVERY_STEPS, RESTORE_STEPS, EnvironmentStatus, RolloutStatus, Submission
+from workflows.rollout.models import EnvironmentStatus, RolloutStatus, Submission
+from workflows.rollout.step_names import DELIVERY_STEPS, RESTORE_STEPS
 
 START = datetime(2026, 1, 31, 9, 5, tzinfo=UTC)
 OLD, NEW, BAD = "3f2a9c1b" * 5, "8d1e77aa" * 5, "badc0de0" * 5

@@ -11,7 +11,7 @@ import pytest
 
 from tests.pipelines.command import Ran, adx, environment
 from workflows.ledger import Ledger, fencing, rollouts, steps, units
-from workflows.ledger.models import NewRollout, RolloutStatus
+from workflows.ledger.models import NewRollout, RolloutState
 
 COMMIT = "8d1e77aa" * 5
 
@@ -45,7 +45,7 @@ async def fill(url: str) -> None:
             await rollouts.finish(ledger, new.id, status, failure={"step": "plan", "message": "no"})  # type: ignore[arg-type] # literal from the tuple
 
 
-async def add(url: str, id_: str, status: RolloutStatus, frozen: str = "") -> None:
+async def add(url: str, id_: str, status: RolloutState, frozen: str = "") -> None:
     """One more rollout, of the environment testing, that ended so; with a unit that it left frozen."""
     async with await Ledger.open(url) as ledger:
         new = NewRollout(id=id_, environment="testing", kind="deliver", commit=COMMIT, requested_by="ana", source="cli")

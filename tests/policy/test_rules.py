@@ -4,15 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from policies.checkov.rules import (
-    Bounds,
-    Surroundings,
-    is_cluster_scoped,
-    pod_spec,
-    replicas_out_of_bounds,
-    surroundings_of,
-    why_image_is_mutable,
-)
+from policies.checkov.images import why_image_is_mutable
+from policies.checkov.manifests import is_cluster_scoped, pod_spec
+from policies.checkov.rules import replicas_out_of_bounds
+from policies.checkov.surroundings import Bounds, Surroundings, surroundings_of
 
 
 @pytest.mark.parametrize(

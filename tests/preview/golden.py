@@ -8,9 +8,9 @@ from pathlib import Path
 FOLDER = Path(__file__).parent / "golden"
 
 
-def assert_golden(name: str, text: str) -> None:
-    """``text`` is what the file ``golden/<name>`` holds."""
-    path = FOLDER / name
+def assert_golden(name: str, text: str, folder: Path = FOLDER) -> None:
+    """``text`` is what the file ``name`` of ``folder`` holds."""
+    path = folder / name
     if os.environ.get("ADX_UPDATE_GOLDEN"):
         path.parent.mkdir(exist_ok=True)
         path.write_text(text, "utf-8")

@@ -8,10 +8,10 @@ from typing import Any
 
 import msgspec
 
-from pipelines.preview.migration_report import BackupOutline, FoundMigrations
-from pipelines.preview.migrations import Asked, outline, worst
+from pipelines.preview.migrations.changes import SchemaChange, Sides, schema_changes
+from pipelines.preview.migrations.outline import Asked, outline, worst
+from pipelines.preview.migrations.report import BackupOutline, FoundMigrations
 from pipelines.preview.report import EnvironmentReport, Report
-from pipelines.preview.schema_changes import SchemaChange, Sides, schema_changes
 from policies.configuration.spec import ConfigurationSpec, FlagsSpec
 from policies.declarations import Declarations, EnvironmentDeclarations
 from policies.desired_state import DesiredState, Unit

@@ -9,7 +9,7 @@ from pathlib import Path
 import yaml
 
 from pipelines.preview.changes import PullRequestChange, read
-from pipelines.preview.migration_facts import Question
+from pipelines.preview.migrations.facts import Question
 from policies.migrations.waivers import FILE as WAIVERS
 from tests.loading.repositories import Repository, base_files
 from tests.migrations.scripts import folder

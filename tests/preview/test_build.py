@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import msgspec
+import pytest
 
 from infra.engine.plan import ResourceChange, plan_of
 from pipelines.preview.build import environment_report
 from policies.change_set import FieldChange
+from policies.infrastructure.spec import Approval, EnvironmentSpec
 from tests.preview import examples
 from tests.preview.examples import changed, shop, state
 from tests.preview.plans import plan_between
@@ -193,3 +195,16 @@ def test_the_report_does_not_depend_on_the_order_of_the_plan() -> None:
     )
 
     assert one == other
+
+
+@pytest.mark.parametrize(("is_required", "units"), [(True, 1), (False, 1), (True, 0)])
+def test_who_must_agree_is_told_where_something_would_be_delivered(is_required: bool, units: int) -> None:
+    """Nobody is asked for nothing."""
+    rules = EnvironmentSpec(
+        name="staging", description="d", owner="o", region="r", namespace="n",
+        approval=Approval(required=is_required, approvers=("ada", "bob"), timeout_hours=1),
+    )  # fmt: skip
+    found = changed(shop(level="debug" if units else "info"), delivery=rules)
+
+    told = "once merged, nothing is applied before one of ada, bob approves it, within 1 hour"
+    assert found.notes == ((told,) if is_required and units else ())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 
 import msgspec
 import pytest
@@ -18,6 +19,7 @@ from pipelines.preview.report import (
     Holds,
     Report,
     ResourceRow,
+    Reverted,
     TenantEffect,
     ToolVersion,
     UnitRow,
@@ -63,7 +65,7 @@ def test_ten_thousand_deletions_do_not_fit_and_are_all_counted() -> None:
     text = markdown(of(resources=rows(10_000, "delete")), artifact_url=URL)
 
     assert size(text) <= LIMIT
-    assert "Deletes 10,000 objects (among them 1,667 namespaces with everything in them)" in text
+    assert "**In `staging`: deletes 10,000 objects (among them 1,667 namespaces with everything in them)" in text
     assert "| `staging` | `tenancy` | **10,000** |" in text
     left_out = re.search(r"… and ([\d,]+) objects that are deleted or replaced not shown here", text)
     assert left_out is not None
@@ -84,7 +86,7 @@ def test_a_flood_of_deletions_leaves_room_for_the_rest() -> None:
         )
     )
 
-    for expected in ("wrong", "ADX_K8S_1", "`tenant/a` → `tenant/b`", "**certain**"):
+    for expected in ("wrong", "ADX_K8S_1", "`tenant/a` → `tenant/b`", "**downtime**"):
         assert expected in text
 
 
@@ -99,7 +101,8 @@ def test_the_least_important_is_left_out_first() -> None:
         )
         for number in range(100)
     )
-    text = markdown(of(resources=rows(6_000, "update"), units=units, digest="d"), artifact_url=URL)
+    fleet = outline(("1", "service/s0"), ("2", "service/s1"))
+    text = markdown(of(resources=rows(6_000, "update"), units=units, fleet=fleet, digest="d"), artifact_url=URL)
 
     assert "not shown here" in text
     assert "updated objects with their properties not shown here" in text
@@ -206,7 +209,7 @@ def hostile_report(text: str) -> Report:
     )
     return Report(
         base=text, head=text, merged=text, base_ref=text, head_ref=text, environments=(one,), policies_commit=text,
-        notes=(text,), tools=(ToolVersion(name=text, version=text),),
+        reverts=(Reverted(commit=text, subject=text),), notes=(text,), tools=(ToolVersion(name=text, version=text),),
     )  # fmt: skip
 
 
@@ -236,19 +239,25 @@ def test_the_picture_is_bounded_and_groups_what_is_too_much() -> None:
         UnitRow(unit=f"tenant/t{number}", action="change" if number % 2 else "add", file="f") for number in range(1_000)
     )
     waves = [(f"{start}", *(row.unit for row in units[start : start + 10])) for start in range(0, 1_000, 10)]
+    two = [("1", units[0].unit), ("2", *(row.unit for row in units[1:]))]
     grouped, in_waves = (
-        next(token.content for token in inert.tokens(markdown(one)) if token.info == "mermaid")
-        for one in (of(units=units), of(units=units, fleet=outline(*waves)))
+        next(
+            token.content
+            for token in inert.tokens(markdown(of(units=units, fleet=outline(*one))))
+            if token.info == "mermaid"
+        )
+        for one in (two, waves)
     )
 
-    assert "500 × tenant" in grouped
+    assert "499 × tenant" in grouped
     assert "92 more waves" in in_waves
     assert max(len(grouped.splitlines()), len(in_waves.splitlines())) < 120
 
 
-def test_no_picture_is_drawn_of_a_single_unit() -> None:
-    """There is nothing to see."""
-    assert "mermaid" not in markdown(examples.version_raised())
+@pytest.mark.parametrize("made", [examples.version_raised, examples.several_environments])
+def test_no_picture_is_drawn_where_nothing_follows_anything(made: Callable[[], Report]) -> None:
+    """A list says the same."""
+    assert "mermaid" not in markdown(made())
 
 
 def test_waves_are_drawn_in_their_order() -> None:

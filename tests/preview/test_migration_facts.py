@@ -14,9 +14,9 @@ import msgspec
 import pytest
 
 from pipelines.preview.gather import Gatherer
-from pipelines.preview.migration_facts import found_migrations
-from pipelines.preview.migration_policy import BY_SIZE, with_migrations
-from pipelines.preview.migration_report import FoundMigrations, MigrationOutline
+from pipelines.preview.migrations.facts import found_migrations
+from pipelines.preview.migrations.policy import BY_SIZE, with_migrations
+from pipelines.preview.migrations.report import FoundMigrations, MigrationOutline
 from pipelines.preview.policy import PolicyAnswer
 from tests.preview.schema_examples import INDEX, ORDERS, STATUS
 from tests.preview.schema_repository import ENVIRONMENT, declared, proposed, question, waived
@@ -155,7 +155,7 @@ async def test_the_policy_check_finds_the_same_and_leaves_to_the_preview_what_si
 IMPORTS = """
 import asyncio, sys
 from pathlib import Path
-from pipelines.preview import migration_policy
+from pipelines.preview.migrations import policy as migration_policy
 from pipelines.preview.changes import read
 from pipelines.preview.gather import Gatherer
 from pipelines.preview.policy import PolicyAnswer

@@ -12,7 +12,7 @@ import psycopg
 import pytest
 from psycopg import sql
 
-from pipelines.preview.migration_facts import FoundMigrations, found_migrations
+from pipelines.preview.migrations.facts import FoundMigrations, found_migrations
 from policies.migrations.model import ScriptSet
 from policies.migrations.targets import MigrationTarget
 from tests.loading.repositories import base_files

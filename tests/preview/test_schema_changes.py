@@ -9,11 +9,7 @@ import pytest
 
 from pipelines.preview.folding import size
 from pipelines.preview.markdown import LIMIT, markdown
-from pipelines.preview.migration_losses import losses_of
-from pipelines.preview.migration_report import BackupOutline, DataLoss
-from pipelines.preview.migration_words import duration_words
-from pipelines.preview.migrations import Asked, outline, worst
-from pipelines.preview.schema_changes import (
+from pipelines.preview.migrations.changes import (
     SchemaChange,
     Sides,
     edited_scripts,
@@ -21,6 +17,10 @@ from pipelines.preview.schema_changes import (
     is_touched,
     schema_changes,
 )
+from pipelines.preview.migrations.losses import losses_of
+from pipelines.preview.migrations.outline import Asked, outline, worst
+from pipelines.preview.migrations.report import BackupOutline, DataLoss
+from pipelines.preview.migrations.words import duration_words
 from policies.migrations.history import SchemaVersion, plan_migration
 from policies.migrations.safety.findings import TableAtStake
 from policies.migrations.safety.judging import counted_tables
@@ -377,7 +377,7 @@ def test_a_flood_of_findings_fits_into_a_comment_and_is_counted() -> None:
     text = markdown(flood)
 
     assert size(text) <= LIMIT
-    assert "Blocked by 900 unsafe database statements" in text
+    assert "blocked by 900 unsafe database statements" in text
     assert "findings in database scripts not shown here" in text
     assert "### Database migrations" in text
     assert LIMIT // 4 < text.index("findings in database scripts not shown here") < LIMIT // 2

@@ -20,7 +20,7 @@ from workflows.infrastructure.models import (
     SnapshotTaken,
     StackLease,
 )
-from workflows.rollout.models import (
+from workflows.rollout.activity_models import (
     AncestryRequest,
     BindRequest,
     Bound,

@@ -11,7 +11,8 @@ from temporalio.client import WorkflowHandle, WorkflowUpdateFailedError
 
 from tests.rollout.harness import Harness
 from workflows.rollout.environment import EnvironmentWorkflow
-from workflows.rollout.models import DELIVERY_STEPS, Decision, EnvironmentInput, EnvironmentStatus, Submission
+from workflows.rollout.models import Decision, EnvironmentInput, EnvironmentStatus, Submission
+from workflows.rollout.step_names import DELIVERY_STEPS
 
 Handle = WorkflowHandle[EnvironmentWorkflow, None]
 

@@ -7,7 +7,8 @@ from temporalio.client import WorkflowUpdateFailedError
 
 from tests.rollout.harness import Harness
 from tests.rollout.test_workflow import DELIVERED, start
-from workflows.rollout.models import Decision, HoldAnswer
+from workflows.rollout.activity_models import HoldAnswer
+from workflows.rollout.models import Decision
 from workflows.rollout.workflow import RolloutWorkflow
 
 FREEZE = HoldAnswer("2100-01-01T00:00:00+00:00", "freeze year-end until 2100")

@@ -8,11 +8,21 @@ import pytest
 from policies.change_set import ChangeSet, diff
 from policies.desired_state import DesiredState, TenantInputs, Unit
 from policies.infrastructure.spec import EnvironmentSpec, FleetRules, RolloutRules
+from tests.support.accepting import accepted
 from tests.support.desired import desired_state, platform_unit, service_spec, service_unit, tenant_unit, unit
 from workflows.cells.plan import NEVER_READ, mixed
 from workflows.errors import RolloutRefused
-from workflows.rollout.models import REFUSALS, Validated
-from workflows.rollout.plan import check_no_recreation, core_changes, is_fleet, late_removals, waves_line
+from workflows.rollout.activity_models import Validated
+from workflows.rollout.models import REFUSALS
+from workflows.rollout.plan import (
+    changed_services,
+    check_no_recreation,
+    core_changes,
+    is_fleet,
+    late_removals,
+    summary_of,
+    waves_line,
+)
 
 
 def changes(before: list[Unit], after: list[Unit]) -> ChangeSet:
@@ -57,8 +67,9 @@ def test_several_renames_are_counted() -> None:
 
 def test_a_removal_and_a_creation_one_after_the_other_are_not_refused() -> None:
     """The explicit way to lose what a tenant holds."""
-    check_no_recreation(changes([platform_unit(), tenant_unit("test", "acme")], [platform_unit()]))
-    check_no_recreation(changes([platform_unit()], [platform_unit(), tenant_unit("test", "acme-eu")]))
+    with accepted():
+        check_no_recreation(changes([platform_unit(), tenant_unit("test", "acme")], [platform_unit()]))
+        check_no_recreation(changes([platform_unit()], [platform_unit(), tenant_unit("test", "acme-eu")]))
 
 
 def test_a_service_under_another_name_is_not_refused() -> None:
@@ -66,7 +77,8 @@ def test_a_service_under_another_name_is_not_refused() -> None:
     before = service_unit("test", service_spec("cart"))
     after = service_unit("test", service_spec("basket", image="registry.example/shop/basket"))
 
-    check_no_recreation(changes([before], [after]))
+    with accepted():
+        check_no_recreation(changes([before], [after]))
 
 
 def test_services_that_go_are_not_delivered_before_the_tenants() -> None:
@@ -127,3 +139,20 @@ def test_what_is_delivered_in_waves_is_said_in_a_line(changed: int, removals: li
 
     assert waves_line(state) == expected
     assert waves_line(Validated("c", None, None, "d", "b", changed, "")) == ""
+
+
+def test_a_few_changes_are_named_and_many_are_counted() -> None:
+    """By kind and action, in order; the platform counts as a kind of its own."""
+    carts = [service_unit("test", service_spec("cart", version=version)) for version in ("v1.0.0", "v1.1.0")]
+    before = [carts[0], service_unit("test", service_spec("old"))]
+    after = [platform_unit(), carts[1], tenant_unit("test", "acme")]
+    more = [*after, tenant_unit("test", "bolt")]
+
+    assert summary_of(changes(before, before)) == "nothing to change"
+    assert summary_of(changes(before, after)) == (
+        "platform added; service/cart changed; service/old removed; tenant/acme added"
+    )
+    assert summary_of(changes(before, more)) == (
+        "1 platform(s) added; 1 service(s) changed; 1 service(s) removed; 2 tenant(s) added"
+    )
+    assert changed_services(changes(before, more)) == ["cart"]

@@ -9,14 +9,8 @@ import pytest
 from temporalio.client import WorkflowHandle
 
 from tests.rollout.harness import Harness
-from workflows.rollout.models import (
-    DELIVERY_STEPS,
-    RESTORE_STEPS,
-    Decision,
-    RolloutInput,
-    RolloutStatus,
-    Submission,
-)
+from workflows.rollout.models import Decision, RolloutInput, RolloutStatus, Submission
+from workflows.rollout.step_names import DELIVERY_STEPS, RESTORE_STEPS
 from workflows.rollout.workflow import RolloutWorkflow
 
 COMMIT = "a" * 40

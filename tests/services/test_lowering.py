@@ -12,6 +12,7 @@ from policies.lowered_versions import lowered_versions
 from policies.services.lowering import lowering
 from policies.services.spec import ServiceSpec
 from tests.preview.examples import changed, shop
+from tests.support.accepting import accepted
 from tests.support.desired import desired_state, service_spec, service_unit
 from workflows.errors import RolloutRefused
 from workflows.rollout.models import REFUSALS
@@ -128,7 +129,8 @@ def test_many_lowered_services_are_counted() -> None:
 
 def test_a_rollout_takes_what_is_raised() -> None:
     """Nothing is refused that is not lower."""
-    check_no_lowering(changes([service_unit(spec=cart("v1.4.0"))], [service_unit(spec=cart("v1.5.0"))]))
+    with accepted():
+        check_no_lowering(changes([service_unit(spec=cart("v1.4.0"))], [service_unit(spec=cart("v1.5.0"))]))
 
 
 def test_a_preview_is_blocked_by_what_a_rollout_would_refuse() -> None:

@@ -13,7 +13,7 @@ from infra.components.services import routing_manifests
 from infra.metadata import Manifest
 from infra.render import render_unit
 from policies.desired_state import DesiredState, ServiceInputs
-from policies.services.releases import at_weight, release_id, serving, with_transitions, workload_name, workload_names
+from policies.services.releases import at_weight, both_releases, release_id, serving, with_transitions, workload_name
 from policies.services.spec import Delivery, DeliveryStep, Route, TopologySpread
 from policies.services.spec import Testers as TesterRules
 from tests.support.desired import AUTOSCALED, desired_state, platform_unit, service_spec, service_unit
@@ -151,7 +151,7 @@ def test_a_route_divides_by_weight_sends_testers_to_the_new_release_and_copies_t
     """Given 5 per cent and copies, the HTTPRoute names both releases' Services, the testers' header and the mirror."""
     begun = way(HTTP_ROUTE, HTTP_ROUTE)[1]
     state = at_weight(begun, "cart", 5, is_mirrored=True)
-    green, blue = workload_names(cart_inputs(state))
+    green, blue = map(workload_name, both_releases(cart_inputs(state)))
     objects = rendered(state)
     testers, everybody = objects["HTTPRoute", "cart"]["spec"]["rules"]
 
@@ -178,7 +178,7 @@ def test_a_release_alone_has_a_route_with_everything() -> None:
 def test_a_pod_is_told_its_release() -> None:
     """Given delivery, pods carry the release as a label and as a variable, which are the same."""
     state = state_of("v1", CADDY)
-    (name,) = workload_names(cart_inputs(state))
+    name = workload_name(cart_inputs(state))
     template = rendered(state)["Deployment", name]["spec"]["template"]
     variables = {one["name"]: one["value"] for one in template["spec"]["containers"][0]["env"]}
     assert template["metadata"]["labels"]["adx/release"] == variables["ADX_RELEASE"] == name.removeprefix("cart-")

@@ -13,13 +13,17 @@ from policies.configuration.spec import ValueSchema
 from policies.desired_state import DesiredState, ServiceInputs, Unit, digest_of
 from policies.services.releases import (
     at_weight,
+    both_releases,
+    delivery_of,
+    has_delivery,
     in_transition,
-    promoted,
+    newest_workloads,
     release_id,
+    release_units,
     serving,
     split_of,
     with_transitions,
-    workload_names,
+    workload_name,
 )
 from policies.services.spec import (
     ConfigurationNeed,
@@ -121,6 +125,29 @@ def test_services_without_delivery_have_the_digests_that_they_always_had() -> No
     assert digest_of(desired_state("test")) == "c701faa78a73e1682fa3db3a36da673df186fc77d89d277cecd59449980bece7"
 
 
+def test_a_release_keeps_its_id_for_good() -> None:
+    """Given services as they were declared before, the ids are those that they had.
+
+    Another id is another Deployment: an upgrade of ADX would exchange the pods of every service.
+    """
+    rich = cart(**{"delivery": CANARY} | OTHER)
+
+    assert [release_id(inputs_of(state_of(unit))) for unit in (cart(), cart(None), rich)] == [
+        "6a7fa6dc",
+        "5256b645",
+        "1aa04853",
+    ]
+
+
+@pytest.mark.parametrize("name", sorted(OTHER))
+def test_each_field_makes_another_release_exactly_where_it_makes_other_pods(name: str) -> None:
+    """Given another value of one field, the release is another one if the pods are."""
+    before, after = cart(), cart(**{"delivery": CANARY} | {name: OTHER[name]})
+
+    ids = [release_id(inputs_of(state_of(unit))) for unit in (before, after)]
+    assert (ids[0] == ids[1]) is (template(before) == template(after))
+
+
 @property_of(st.sets(st.sampled_from(sorted(OTHER)), max_size=4))
 def test_another_release_is_what_has_other_pods(changed: set[str]) -> None:
     """For any changes of a service, it is another release exactly when its pods would be made of something else."""
@@ -156,14 +183,13 @@ def test_a_release_is_8_hexadecimal_digits_whatever_the_way_of_its_inputs() -> N
     assert len(bytes.fromhex(release_id(read))) == 4
 
 
-def test_both_releases_have_their_workload_until_the_new_one_is_promoted() -> None:
-    """Given a new version, its Deployment stands beside the old one's, and alone after the promotion."""
+def test_both_releases_have_a_workload_the_new_one_first() -> None:
+    """Given a new version, its Deployment stands beside the old one's."""
     old, new = state_of(cart(version="v1")), state_of(cart(version="v2"))
-    names = workload_names(inputs_of(in_between(50)))
+    names = [workload_name(one) for one in both_releases(inputs_of(in_between(50)))]
 
-    assert names == workload_names(inputs_of(new)) + workload_names(inputs_of(old))
+    assert names == [workload_name(inputs_of(new)), workload_name(inputs_of(old))]
     assert len(set(names)) == 2
-    assert promoted(in_between(50)) == new
 
 
 def test_only_new_releases_get_a_transition() -> None:
@@ -187,8 +213,42 @@ def test_the_way_to_and_from_delivery_is_a_transition_too(before: Delivery | Non
     state = with_transitions(state_of(cart(after)), state_of(cart(before)), ["cart"])
 
     assert in_transition(state) == ("cart",)
-    assert "cart" in workload_names(inputs_of(state))
+    assert "cart" in map(workload_name, both_releases(inputs_of(state)))
     assert in_transition(with_transitions(state_of(cart(None, version="v2")), state_of(cart(None)), ["cart"])) == ()
+
+
+def test_a_state_names_the_newest_workload_of_each_service() -> None:
+    """Given a transition and a service without delivery, the new release's Deployment and the one of its own name."""
+    new = state_of(cart(version="v2"))
+    state = state_of(in_between(5).by_id()["service/cart"], service_unit("test", service_spec("mail")))
+
+    assert newest_workloads(state) == {"cart": workload_name(inputs_of(new)), "mail": "mail"}
+
+
+def test_each_release_is_a_unit_with_the_commit_that_brought_it() -> None:
+    """Given a transition, the new one comes first; given none, the unit is as it is."""
+    old, new = cart(version="v1"), cart(version="v2")
+    base, state = state_of(msgspec.structs.replace(old, commit="c0")), state_of(new)
+    both = with_transitions(state, base, ["cart"]).by_id()["service/cart"]
+    assert isinstance(both.inputs, ServiceInputs)
+
+    assert [unit for unit, _ in release_units(both, both.inputs)] == [new, msgspec.structs.replace(old, commit="c0")]
+    assert all(unit.inputs is inputs for unit, inputs in release_units(both, both.inputs))
+    assert release_units(new, inputs_of(state)) == ((new, new.inputs),)
+
+
+def test_a_transition_follows_the_new_rules_and_where_there_are_none_the_old() -> None:
+    """Given no rules on either side, there is nothing to follow, and that is said."""
+    other = msgspec.structs.replace(CANARY, bake_seconds=7, stickiness=Stickiness(header="x-user"))
+    changed = inputs_of(with_transitions(state_of(cart(other, version="v2")), state_of(cart()), ["cart"]))
+    taken_out = inputs_of(with_transitions(state_of(cart(None)), state_of(cart()), ["cart"]))
+    without = inputs_of(state_of(cart(None)))
+
+    assert (delivery_of(changed), delivery_of(taken_out)) == (other, CANARY)
+    assert split_of(changed).to_gateway_json()["sticky"] == {"header": "x-user"}
+    assert [has_delivery(one) for one in (changed, taken_out, without)] == [True, True, False]
+    with pytest.raises(ValueError, match="cart has no delivery"):
+        delivery_of(without)
 
 
 def test_a_state_says_who_serves() -> None:
@@ -235,10 +295,12 @@ def test_weights_that_cannot_be_given_are_refused() -> None:
         state_of(cart(by_selector, version="v2")), state_of(cart(by_selector, version="v1")), ["cart"]
     )
 
-    with pytest.raises(ValueError, match="no two releases"):
-        at_weight(state_of(cart()), "cart", 5)
-    with pytest.raises(ValueError, match="write 0 to 100"):
-        at_weight(in_between(), "cart", 101)
+    for name in ("cart", "mail"):
+        with pytest.raises(ValueError, match=f"{name} has no two releases in test"):
+            at_weight(state_of(cart()), name, 5)
+    for percent in (-1, 101):
+        with pytest.raises(ValueError, match=f"{percent} % of its requests; write 0 to 100"):
+            at_weight(in_between(), "cart", percent)
     with pytest.raises(ValueError, match="all requests or none"):
         at_weight(divided, "cart", 50)
     assert serving(inputs_of(at_weight(divided, "cart", 100))).service.version == "v2"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from hypothesis import strategies as st
@@ -39,6 +39,15 @@ def test_a_gateway_is_told_what_there_is_not() -> None:
     assert all_on(BLUE, sticky=Sticky(header="x-s")).to_gateway_json()["sticky"] == {"header": "x-s"}
 
 
+def test_what_may_be_at_the_edge_is_taken() -> None:
+    """Given a fallback without a weight, and copies of one or of all requests, the gateway is told so."""
+    split = Split({BLUE: 100, GREEN: 0}, mirror=Mirror(GREEN, 100), fallback=GREEN)
+
+    assert split.to_gateway_json()["fallback"] == GREEN
+    assert list(split.to_gateway_json()["releases"]) == [GREEN, BLUE]
+    assert split.mirror == Mirror(GREEN, 100) != Mirror(GREEN, 1)
+
+
 @pytest.mark.parametrize(
     ("make", "why"),
     [
@@ -53,6 +62,10 @@ def test_a_gateway_is_told_what_there_is_not() -> None:
         (lambda: shifted(BLUE, BLUE, 5), "from itself"),
         (lambda: shifted(BLUE, GREEN, 101), "cannot have -1 %"),
         (lambda: Mirror(BLUE, 0), "write 1 to 100"),
+        (lambda: Mirror(BLUE, 101), "101 % of the requests cannot be copied"),
+        (lambda: Split({BLUE: True, GREEN: 99}), "b1b1b1b1 cannot have True %"),
+        (lambda: Split({BLUE: cast("int", 100.0)}), "cannot have 100.0 %"),
+        (lambda: Split({f"{BLUE}0": 100}), "no id of a release"),
         (Sticky, "either a cookie or a header"),
         (lambda: Sticky(cookie="a", header="b"), "either a cookie or a header"),
     ],

@@ -9,7 +9,7 @@ import pytest
 
 from tests.snapshots.conftest import Environ, new_key
 from workflows.snapshots import SnapshotStore, open_store
-from workflows.snapshots.bodies import Bodies
+from workflows.snapshots.bodies import BodyStore
 from workflows.snapshots.errors import (
     SnapshotCorrupt,
     SnapshotForeign,
@@ -173,7 +173,7 @@ async def test_a_digest_that_is_none_is_refused(store: SnapshotStore, owner: str
             await question(digest, owner=owner)
 
 
-def _body(bodies: Bodies, owner: str, digest: str) -> bytes:
+def _body(bodies: BodyStore, owner: str, digest: str) -> bytes:
     body = bodies.read(folder_of(owner), digest)
     assert body is not None
     return body

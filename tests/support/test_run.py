@@ -46,8 +46,15 @@ def end(folder: Path) -> list[str]:
 def end_abandoned_runs() -> None:
     """End what runs that were killed have left behind. Runs whose owner lives, or of other users, are left alone."""
     for folder in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*"):
-        if folder.stat().st_uid == os.getuid() and (folder / _OWNER).is_file() and not _is_owner_alive(folder):
+        if _is_abandoned(folder):
             end(folder)
+
+
+def _is_abandoned(folder: Path) -> bool:
+    try:
+        return folder.stat().st_uid == os.getuid() and not _is_owner_alive(folder)
+    except FileNotFoundError:  # its own run ends it right now, or has not written its owner yet
+        return False
 
 
 def _is_owner_alive(folder: Path) -> bool:

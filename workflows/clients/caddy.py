@@ -31,6 +31,7 @@ from urllib.parse import quote, urlsplit
 import httpx
 
 from policies.errors import AdxError
+from workflows.clients.direct_http import direct_client
 from workflows.errors import AdxConnectionError, AdxTimeoutError, AdxValidationError
 
 TIMEOUT_SECONDS = 10.0
@@ -223,9 +224,7 @@ def _client(url: str, timeout_seconds: float) -> httpx.AsyncClient:
             "the address of a gateway is none",
             next_step="write http://host:port or unix:///path in ADX_CADDY_ADMIN_URLS",
         )
-    return httpx.AsyncClient(
-        base_url=base, transport=transport, timeout=timeout_seconds, follow_redirects=False, trust_env=False
-    )
+    return direct_client(timeout_seconds=timeout_seconds, base_url=base, transport=transport)
 
 
 def _path(service: str) -> str:

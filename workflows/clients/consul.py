@@ -37,6 +37,7 @@ from consul.exceptions import (  # type: ignore[import-untyped]
     ConsulException,
 )
 
+from workflows.clients.direct_http import direct_client
 from workflows.errors import AdxConnectionError, AdxValidationError
 
 TIMEOUT_SECONDS = 5.0
@@ -75,13 +76,11 @@ class Consul:
     def __init__(self, url: str, *, token_file: str | Path = "", ca_file: str = "") -> None:
         self._place = _place(url)
         self._token_file, self._ca_file = str(token_file), ca_file
-        self._client = httpx.AsyncClient(
+        self._client = direct_client(
+            timeout_seconds=TIMEOUT_SECONDS,
             base_url=f"{self._place.scheme}://{self._place.netloc}",
             verify=_tls(ca_file) if self._place.scheme == "https" else False,
-            # Every watch holds a connection; none is shared, and none goes through a proxy.
-            limits=httpx.Limits(max_connections=None, max_keepalive_connections=None),
-            follow_redirects=False,
-            trust_env=False,
+            is_unbounded=True,  # every watch holds a connection
         )
 
     @classmethod

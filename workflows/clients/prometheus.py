@@ -10,6 +10,7 @@ from typing import Any
 
 import httpx
 
+from workflows.clients.direct_http import direct_client
 from workflows.errors import AdxConnectionError, AdxTimeoutError, AdxValidationError
 
 TIMEOUT_SECONDS = 10.0
@@ -42,7 +43,7 @@ async def query(url: str, text: str) -> dict[str, float]:
 @asynccontextmanager
 async def opened(url: str) -> AsyncIterator[Server]:
     """The server at ``url``, for several questions over the same connections."""
-    async with httpx.AsyncClient(timeout=TIMEOUT_SECONDS, follow_redirects=False, trust_env=False) as client:
+    async with direct_client(timeout_seconds=TIMEOUT_SECONDS) as client:
         yield Server(url.rstrip("/"), client)
 
 

@@ -7,11 +7,9 @@ value of a key is ever in them, only names, digests and counts.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Literal
 
 from workflows.models import StepProgress, Timeouts
 
-UpdateOutcome = Literal["delivered", "nothing-to-change", "restored", "needs-operator", "failed", "cancelled"]
 UPDATE_STEPS = ("validate", "back up", "apply", "notify", "health")
 
 

@@ -13,7 +13,6 @@ import base64
 import binascii
 import hashlib
 import hmac
-import os
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -21,6 +20,7 @@ from urllib.parse import urlsplit
 import httpx
 import msgspec
 
+from workflows.clients.direct_http import direct_client
 from workflows.errors import AdxValidationError
 
 SETTING = "ADX_CONFIGURATION_WEBHOOKS_FILE"
@@ -157,10 +157,5 @@ def address_of(webhook: Webhook, change: Change) -> str:
 
 
 def client() -> httpx.AsyncClient:
-    """What messages are sent with: no redirects, which would carry them elsewhere, and no proxy of the worker's."""
-    return httpx.AsyncClient(timeout=TIMEOUT_SECONDS, follow_redirects=False, trust_env=False)
-
-
-def new_secret() -> str:
-    """A secret for a webhook, as its file holds it."""
-    return "whsec_" + base64.b64encode(os.urandom(32)).decode()
+    """What messages are sent with."""
+    return direct_client(timeout_seconds=TIMEOUT_SECONDS)

@@ -24,6 +24,8 @@ from workflows.configuration.durable import (
     UpdateStatus,
 )
 from workflows.guarded import (
+    PAUSE_BETWEEN_ROUNDS_SECONDS,
+    RESTORE_ROUNDS,
     Failure,
     NothingToChange,
     Step,
@@ -33,9 +35,6 @@ from workflows.guarded import (
     outliving,
 )
 from workflows.invoke import ActivityCall
-
-ROUNDS = 3
-PAUSE_BETWEEN_ROUNDS_SECONDS = 30
 
 
 @workflow.defn
@@ -139,14 +138,14 @@ class ConfigurationRestoreWorkflow:
     async def run(self, request: ConfigurationRestore) -> ConfigurationRestored:
         """Restore what ``request`` names."""
         restored = ConfigurationRestored(verified=False)
-        for number in range(1, ROUNDS + 1):
+        for number in range(1, RESTORE_ROUNDS + 1):
             try:
                 restored = await restore_once(replace(request, round_number=number))
             except FailureError as error:  # becomes the result
                 restored = ConfigurationRestored(verified=False, failure=failure_of("restore", error).message)
             if restored.verified:
                 break
-            if number < ROUNDS:
+            if number < RESTORE_ROUNDS:
                 await asyncio.sleep(PAUSE_BETWEEN_ROUNDS_SECONDS)
         return restored
 

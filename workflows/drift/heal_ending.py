@@ -6,10 +6,10 @@ from datetime import UTC, datetime
 
 from policies.desired_state import DesiredState, Unit
 from workflows.drift.models import HealEnd
-from workflows.ledger import audit, drift, environments, fencing, rollouts, units
-from workflows.ledger.errors import RolloutNotFound
-from workflows.ledger.models import NewRollout, UnitStatus
+from workflows.ledger import drift, environments, fencing, rollouts, units
+from workflows.ledger.models import UnitStatus
 from workflows.ledger.units import UnitState, version_of
+from workflows.rollout.beginning import begin_if_unknown
 from workflows.runtime import Runtime
 from workflows.telemetry.metrics import drift_healed, restore_finished, rollout_finished
 
@@ -20,7 +20,7 @@ _HEALED = ("delivered", "partly-delivered")
 async def finish_heal(runtime: Runtime, request: HealEnd) -> None:
     """Write the end. The commit is never quarantined: it was delivered, and only what others did is undone."""
     environment = request.submission.environment
-    await _ensure_started(runtime, request)
+    await begin_if_unknown(runtime, request.rollout_id, request.submission)
     if request.outcome == "needs-operator":
         reason = f"{request.rollout_id}: {request.failure}"
         await environments.freeze(runtime.ledger, environment, reason=reason, rollout_id=request.rollout_id)
@@ -39,22 +39,6 @@ async def finish_heal(runtime: Runtime, request: HealEnd) -> None:
         restore_verified=request.is_restored if was_restored else None,
     )
     rollout_finished(environment, request.outcome)
-
-
-async def _ensure_started(runtime: Runtime, request: HealEnd) -> None:
-    try:
-        await rollouts.find(runtime.ledger, request.rollout_id)
-    except RolloutNotFound:
-        submission = request.submission
-        new = NewRollout(
-            id=request.rollout_id,
-            environment=submission.environment,
-            kind="heal",
-            commit=submission.commit,
-            requested_by=audit.escape_name(submission.requested_by),
-            source=submission.source,
-        )
-        await rollouts.start(runtime.ledger, new)
 
 
 async def _record_units(runtime: Runtime, request: HealEnd) -> None:

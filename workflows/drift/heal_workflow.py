@@ -18,6 +18,8 @@ from workflows.drift.models import (
     HealSnapshotRequest,
 )
 from workflows.guarded import (
+    PAUSE_BETWEEN_ROUNDS_SECONDS,
+    RESTORE_ROUNDS,
     Failure,
     GuardedOutcome,
     NothingToChange,
@@ -27,13 +29,13 @@ from workflows.guarded import (
     guarded_change,
 )
 from workflows.invoke import ActivityCall
+from workflows.models import Outcome
 from workflows.rollout.activities import RolloutActivities
-from workflows.rollout.models import REFUSALS, Outcome, RolloutInput, RolloutStatus, TestRequest
+from workflows.rollout.activity_models import TestRequest
+from workflows.rollout.models import RolloutInput, RolloutStatus
+from workflows.rollout.outcomes import not_delivered
 from workflows.services.activities import ServiceActivities
 from workflows.services.models import DeployRequest
-
-ROUNDS = 3
-PAUSE_SECONDS = 30
 
 
 @workflow.defn
@@ -137,9 +139,9 @@ class HealWorkflow:
         self._status.failure, self._status.failed_step = failure.message, failure.step
         self._status.phase = "restoring"
         why = ""
-        for number in range(ROUNDS):
+        for number in range(RESTORE_ROUNDS):
             if number:
-                await asyncio.sleep(PAUSE_SECONDS)
+                await asyncio.sleep(PAUSE_BETWEEN_ROUNDS_SECONDS)
             try:
                 await self._call.apply(HealActivities.undo_heal, self._apply_request(is_undo=True))
             except ActivityError as error:
@@ -167,11 +169,7 @@ class HealWorkflow:
         if outcome.restored:
             self._status.failure += f"; and what was done could not be undone: {outcome.restored}"
             return "needs-operator"
-        if failure.is_cancelled:
-            return "cancelled"
-        if outcome.restored is not None:
-            return "restored"
-        return "refused" if failure.error_type in REFUSALS else "failed"
+        return not_delivered(failure, was_restored=outcome.restored is not None)
 
     async def _end(self, outcome: Outcome, *, is_restored: bool = False) -> RolloutStatus:
         """Record an end other than healed, also when we are being cancelled, however long the ledger is away."""

@@ -24,7 +24,6 @@ from workflows.drift.compare import AppliedObject, applied_objects, drifted
 from workflows.drift.findings import DriftedObject
 
 UNITS_PER_REQUEST = 100
-Json = Mapping[str, Any]
 EngineOf = Callable[[str], Engine]
 
 

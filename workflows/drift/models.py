@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from workflows.infrastructure.models import StackLease
-from workflows.models import Timeouts
-from workflows.rollout.models import Outcome, Submission
+from workflows.models import Outcome, Timeouts
+from workflows.rollout.models import Submission
 
 HEAL_STEPS = ("validate", "snapshot", "apply", "deploy", "test", "status")
 

@@ -29,7 +29,8 @@ from workflows.fleet.models import Calendar, CheckGates
 from workflows.guarded import Failure, failure_of
 from workflows.invoke import ActivityCall
 from workflows.rollout.activities import RolloutActivities
-from workflows.rollout.models import Decision, DecisionRecord
+from workflows.rollout.activity_models import DecisionRecord
+from workflows.rollout.models import Decision
 
 PATIENCE = 10
 PAUSE_AFTER_FAILED_CELL_SECONDS = 20

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Coroutine
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from temporalio import workflow
@@ -12,6 +13,7 @@ from temporalio.exceptions import ActivityError, ApplicationError
 from workflows.cells.models import CellRequest
 from workflows.fleet import answers, decisions
 from workflows.fleet.calls import FleetCalls
+from workflows.fleet.cell_queue import CellQueue, CellTurn
 from workflows.fleet.deciding import decided, reason_of
 from workflows.fleet.durable import FleetDecision, FleetInput, FleetPlan, FleetResult, FleetStatus
 from workflows.fleet.ending import result_of
@@ -46,7 +48,7 @@ class FleetWorkflow:
         self._plan: FleetPlan | None = request.plan
         self._state: FleetState | None = request.plan.state if request.plan else None
         self._turns = dict(request.turns)
-        self._queue: dict[tuple[str, bool], list[str]] = {}
+        self._queue = CellQueue()
         self._busy: dict[str, asyncio.Task[None]] = {}
         self._checking: set[asyncio.Task[None]] = set()
         self._reading: asyncio.Task[None] | None = None
@@ -186,19 +188,13 @@ class FleetWorkflow:
     def _continue(self) -> None:
         plan = self._plan
         assert plan is not None  # noqa: S101 - planned before the first rest
-        queue_is_outstanding = FleetPlan(self._known(), plan.stacks, plan.cells_at_once)
-        request = self._request
+        queue_is_outstanding = replace(plan, state=self._known())
         workflow.continue_as_new(
-            FleetInput(
-                lease=request.lease,
-                base_state=request.base_state,
-                desired_state=request.desired_state,
-                delivery=request.delivery,
+            replace(
+                self._request,
                 plan=queue_is_outstanding,
                 turns=self._turns,
-                timeouts=request.timeouts,
                 started_at=self._started_at,
-                events_per_run=request.events_per_run,
                 superseded_by=self._superseded_by,
             )
         )
@@ -222,51 +218,43 @@ class FleetWorkflow:
     def _enqueue(self, units: tuple[str, ...], *, is_undo: bool) -> None:
         assert self._plan is not None  # noqa: S101 - nothing is started before the plan
         for unit in units:
-            self._queue.setdefault((self._plan.stacks[unit], is_undo), []).append(unit)
+            self._queue.put(self._plan.stacks[unit], unit, is_undo=is_undo)
 
     def _withdraw(self) -> None:
         """Take back what waits for its cell, when the rollout is paused or ends: a bad change must not spread."""
         state = self._known()
         if not (state.is_paused or state.ending):
             return
-        waiting = [key for key in self._queue if not key[1]]
-        places = [place_of(state, unit) for key in waiting for unit in self._queue.pop(key)]
-        self._state = marked(state, places, PENDING)
+        self._state = marked(state, [place_of(state, unit) for unit in self._queue.withdrawn()], PENDING)
 
     def _dispatch(self) -> None:
-        """One delivery per cell at a time, and so many cells side by side."""
         assert self._plan is not None  # noqa: S101 - nothing is started before the plan
-        for stack, is_undo in list(self._queue):
-            if len(self._busy) >= self._plan.cells_at_once:
-                return
-            if stack not in self._busy:
-                units = self._queue.pop((stack, is_undo))
-                self._busy[stack] = self._begin(self._deliver(stack, units, is_undo=is_undo))
+        for turn in self._queue.next_turns(self._busy, self._plan.cells_at_once):
+            self._busy[turn.stack] = self._begin(self._deliver(turn))
 
-    async def _deliver(self, stack: str, units: list[str], *, is_undo: bool) -> None:
-        request = self._cell_request(stack, units, is_undo=is_undo)
+    async def _deliver(self, turn: CellTurn) -> None:
+        request = self._cell_request(turn)
         try:
             results = (await self._calls.cell(request)).results
         except ActivityError as error:
             results = await self._calls.given_up(request, failure_of("cell", error))
         finally:
-            self._busy.pop(stack, None)
+            self._busy.pop(turn.stack, None)
             self._has_news = True
-        self._state = answers.cell_answered(self._known(), results, is_undo=is_undo)
+        self._state = answers.cell_answered(self._known(), results, is_undo=turn.is_undo)
 
-    def _cell_request(self, stack: str, units: list[str], *, is_undo: bool) -> CellRequest:
+    def _cell_request(self, turn: CellTurn) -> CellRequest:
         assert self._plan is not None  # noqa: S101 - nothing is started before the plan
         renewed = named(self._known(), UNPROVEN + DELIVERED + RESTORING)
-        settled = [unit for unit in renewed if self._plan.stacks[unit] == stack and unit not in units]
         return CellRequest(
             lease=self._request.lease,
-            stack=stack,
+            stack=turn.stack,
             base_state=self._request.base_state,
             desired_state=self._request.desired_state,
-            units=units,
-            settled=settled,
-            is_undo=is_undo,
-            turn=sum(self._turns.get(unit, 0) for unit in units),
+            units=turn.units,
+            settled=[unit for unit in renewed if self._plan.stacks[unit] == turn.stack and unit not in turn.units],
+            is_undo=turn.is_undo,
+            turn=sum(self._turns.get(unit, 0) for unit in turn.units),
         )
 
     async def _check_gates(self, action: CheckGates) -> None:

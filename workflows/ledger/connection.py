@@ -7,16 +7,14 @@ statements, no start-up options.
 
 from __future__ import annotations
 
-import asyncio
 import json
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from types import TracebackType
 
 from sqlalchemy import URL, make_url, text
 from sqlalchemy.exc import ArgumentError
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
+from workflows.clients.transactions import Transactions
 from workflows.ledger import schema_version
 from workflows.ledger.errors import LedgerRefused, translated
 
@@ -68,7 +66,7 @@ def create_engine(url: str, pool_size: int) -> AsyncEngine:
     )
 
 
-class Ledger:
+class Ledger(Transactions):
     """An open ledger. One per process and event loop; close it at the end.
 
     ``timeout_seconds`` bounds every transaction, from taking a connection to
@@ -76,8 +74,7 @@ class Ledger:
     """
 
     def __init__(self, url: str, *, pool_size: int = 5, timeout_seconds: float = DEFAULT_TIMEOUT_SECONDS) -> None:
-        self._engine = create_engine(url, pool_size)
-        self._timeout_seconds = timeout_seconds
+        super().__init__(create_engine(url, pool_size), timeout_seconds, translated)
 
     @classmethod
     async def open(cls, url: str, *, pool_size: int = 5, timeout_seconds: float = DEFAULT_TIMEOUT_SECONDS) -> Ledger:
@@ -116,17 +113,6 @@ class Ledger:
                 return None
             version: str | None = await connection.scalar(text("SELECT version_num FROM adx_ledger_version"))
             return version
-
-    @asynccontextmanager
-    async def transaction(self, *, timeout_seconds: float | None = None) -> AsyncIterator[AsyncConnection]:
-        """One transaction: committed at the end, rolled back on any error."""
-        limit_seconds = self._timeout_seconds if timeout_seconds is None else timeout_seconds
-        async with translated(), asyncio.timeout(limit_seconds), self._engine.begin() as connection:
-            yield connection
-
-    async def close(self) -> None:
-        """Give back all connections."""
-        await self._engine.dispose()
 
     async def __aenter__(self) -> Ledger:
         return self

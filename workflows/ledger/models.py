@@ -11,21 +11,10 @@ from typing import Any, Literal, TypeVar
 
 import msgspec
 
-RolloutKind = Literal["deliver", "rollback", "heal"]
-RolloutStatus = Literal[
-    "running",
-    "waiting-for-approval",
-    "delivered",
-    "partly-delivered",
-    "nothing-to-change",
-    "restored",
-    "cancelled",
-    "superseded",
-    "refused",
-    "failed",
-    "needs-operator",
-]
-StepStatus = Literal["running", "succeeded", "failed", "cancelled", "skipped"]
+from workflows.models import Outcome, RolloutKind
+
+RolloutState = Literal["running", "waiting-for-approval", Outcome]
+StepState = Literal["running", "succeeded", "failed", "cancelled", "skipped"]
 UnitStatus = Literal["applying", "applied", "removed", "restoring", "restored", "failed", "frozen"]
 JsonObject = dict[str, Any]
 
@@ -67,7 +56,7 @@ class Rollout(Record, frozen=True, kw_only=True):
     kind: RolloutKind
     commit: str
     base_commit: str | None
-    status: RolloutStatus
+    status: RolloutState
     requested_by: str
     source: str
     change_set: JsonObject | None
@@ -86,7 +75,7 @@ class Step(Record, frozen=True, kw_only=True):
     sequence: int
     name: str
     unit: str | None
-    status: StepStatus
+    status: StepState
     attempts: int
     detail: JsonObject
     started_at: datetime

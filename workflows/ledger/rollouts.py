@@ -16,7 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from workflows.ledger import audit, environments
 from workflows.ledger.connection import Ledger
 from workflows.ledger.errors import LedgerConflict, RolloutNotFound
-from workflows.ledger.models import AuditEntry, JsonObject, NewRollout, Rollout, RolloutStatus, record_of
+from workflows.ledger.models import AuditEntry, JsonObject, NewRollout, Rollout, RolloutState, record_of
 from workflows.ledger.tables import rollouts
 
 
@@ -51,7 +51,7 @@ async def describe(
     base_commit: str | None = None,
     change_set: JsonObject | None = None,
     plan_digest: str | None = None,
-    status: RolloutStatus | None = None,
+    status: RolloutState | None = None,
 ) -> Rollout:
     """Add what a running rollout has learned; None leaves a field as it is. Raises RolloutNotFound."""
     values = {"base_commit": base_commit, "change_set": change_set, "plan_digest": plan_digest, "status": status}
@@ -66,7 +66,7 @@ async def describe(
 async def finish(
     ledger: Ledger,
     rollout_id: str,
-    status: RolloutStatus,
+    status: RolloutState,
     *,
     failure: JsonObject | None = None,
     restored_to: str | None = None,

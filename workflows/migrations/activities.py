@@ -7,39 +7,23 @@ from collections.abc import AsyncIterator
 
 from temporalio import activity
 
-from workflows.clients.databases import LockPatience, open_database
 from workflows.guarded import finish_despite_cancellation
 from workflows.infrastructure.activities import cancelled_when
 from workflows.ledger import migrations_claims as claims
 from workflows.ledger import migrations_targets as rows
 from workflows.migrations.errors import NotTakenBack
-from workflows.migrations.finding import Scripts, accepted_by, claim_of, claimed, is_cancel_wanted, targets_in
+from workflows.migrations.finding import accepted_by, claim_of, claimed, targets_in
 from workflows.migrations.models import TargetPlanned, TargetRequest, TargetResult
+from workflows.migrations.opening import DatabaseActivities
 from workflows.migrations.outcomes import as_planned
-from workflows.migrations.places import Places
-from workflows.migrations.protection import Protection
 from workflows.migrations.servers import provide_databases, server_of
 from workflows.migrations.target import TargetMigration
 from workflows.migrations.watching import watch_claim
-from workflows.runtime import Runtime
 from workflows.step_runner import Report
 
 
-class TargetActivities:
+class TargetActivities(DatabaseActivities):
     """Activities of the workflow that migrates one database. They may be asked again after any end."""
-
-    def __init__(
-        self,
-        runtime: Runtime,
-        protection: Protection | None = None,
-        patience: LockPatience | None = None,
-        places: Places | None = None,
-    ) -> None:
-        self._runtime = runtime
-        self._places = places or Places()
-        self._scripts = Scripts(runtime)
-        self._protection = protection or Protection()
-        self._patience = patience or LockPatience()
 
     @activity.defn
     async def plan_target(self, request: TargetRequest) -> TargetPlanned:
@@ -106,15 +90,7 @@ class TargetActivities:
         ):
             if is_first:
                 await provide_databases(server, [target])
-            async with open_database(server.of(target), self._patience) as database:
-                yield TargetMigration(
-                    ledger=runtime.ledger,
-                    claim=claim,
-                    target=target,
-                    scripts=scripts,
-                    database=database,
-                    protection=self._protection,
-                    tell=report,
-                    is_cancel_wanted=is_cancel_wanted,
-                    accepted_by=accepted_by(request),
-                )
+            async with self._opened(
+                server, target, scripts, claim, tell=report, accepted_by=accepted_by(request)
+            ) as work:
+                yield work

@@ -16,23 +16,20 @@ from temporalio import activity
 from policies.desired_state import digest_of
 from policies.errors import AdxError
 from policies.migrations.targets import MigrationTarget, Targets
-from workflows.clients.databases import LockPatience, open_database
 from workflows.guarded import finish_despite_cancellation
 from workflows.infrastructure.activities import cancelled_when
 from workflows.ledger import fencing
 from workflows.ledger import migrations_claims as claims
 from workflows.ledger import migrations_targets as rows
 from workflows.ledger.migrations_claims import BusyTarget, TargetClaim
-from workflows.migrations.finding import Scripts, accepted_by, claim_of, claimed, is_cancel_wanted, targets_in
+from workflows.migrations.finding import accepted_by, claim_of, claimed, is_cancel_wanted, targets_in
 from workflows.migrations.models import BatchRequest, BatchResult, MigrationLease, TargetResult, UndoRequest
+from workflows.migrations.opening import DatabaseActivities
 from workflows.migrations.outcomes import result_of
-from workflows.migrations.places import Places
-from workflows.migrations.protection import Protection
 from workflows.migrations.servers import Server, provide_databases, server_of
 from workflows.migrations.target import RETRIED, TargetMigration
 from workflows.migrations.watching import watch_claim
 from workflows.retry import classify
-from workflows.runtime import Runtime
 from workflows.step_runner import Report, StepKey
 
 
@@ -54,21 +51,8 @@ class _Batch:
         return self.undoes or self.lease.operation_id
 
 
-class BatchActivities:
+class BatchActivities(DatabaseActivities):
     """Migrates, and takes back, many databases."""
-
-    def __init__(
-        self,
-        runtime: Runtime,
-        protection: Protection | None = None,
-        patience: LockPatience | None = None,
-        places: Places | None = None,
-    ) -> None:
-        self._runtime = runtime
-        self._places = places or Places()
-        self._scripts = Scripts(runtime)
-        self._protection = protection or Protection()
-        self._patience = patience or LockPatience()
 
     @activity.defn
     async def migrate_batch(self, request: BatchRequest) -> BatchResult:
@@ -195,19 +179,11 @@ class BatchActivities:
         scripts = await self._scripts.of(batch.body.commits, target.scripts)
         async with (
             self._places.at(batch.server),
-            open_database(batch.server.of(target), self._patience) as database,
+            self._opened(
+                batch.server, target, scripts, batch.claim, tell=batch.report, accepted_by=batch.accepted_by
+            ) as work,
         ):
-            yield TargetMigration(
-                ledger=self._runtime.ledger,
-                claim=batch.claim,
-                target=target,
-                scripts=scripts,
-                database=database,
-                protection=self._protection,
-                tell=batch.report,
-                is_cancel_wanted=is_cancel_wanted,
-                accepted_by=batch.accepted_by,
-            )
+            yield work
 
 
 def _left_alone(batch: _Batch, target: MigrationTarget, busy: BusyTarget) -> TargetResult:

@@ -7,7 +7,7 @@ import asyncio
 from workflows.migrations.servers import Server
 
 
-class Places:
+class ServerPlaces:
     """A worker process's places, by server: ``at_once`` of its setting."""
 
     def __init__(self) -> None:

@@ -9,7 +9,7 @@ from workflows.clients.databases import LockPatience
 from workflows.migrations.activities import TargetActivities
 from workflows.migrations.batches import BatchActivities
 from workflows.migrations.fan_out_workflow import MigrationFanOutWorkflow
-from workflows.migrations.places import Places
+from workflows.migrations.places import ServerPlaces
 from workflows.migrations.planning_waves import FanOutActivities
 from workflows.migrations.preparing import PrepareActivities
 from workflows.migrations.protection import Protection
@@ -24,7 +24,7 @@ def migration_activities(
 ) -> list[Callable[..., Awaitable[Any]]]:
     """Every activity of migrations. Backups go to the worker's snapshot store unless ``protection`` says otherwise."""
     protection = protection or Protection(runtime.store)
-    places = Places()
+    places = ServerPlaces()
     target = TargetActivities(runtime, protection, patience, places)
     batch = BatchActivities(runtime, protection, patience, places)
     fan_out = FanOutActivities(runtime)

@@ -6,6 +6,8 @@ from temporalio import workflow
 from temporalio.exceptions import ActivityError
 
 from workflows.guarded import (
+    PAUSE_BETWEEN_ROUNDS_SECONDS,
+    RESTORE_ROUNDS,
     Failure,
     GuardedOutcome,
     NothingToChange,
@@ -32,8 +34,6 @@ from workflows.models import StepProgress
 
 STEPS = ("validate", "protect", "execute", "verify")
 TAKEN_OVER = "StaleFencingToken"
-RESTORE_ROUNDS = 3
-PAUSE_BETWEEN_ROUNDS_SECONDS = 30
 
 
 @workflow.defn

@@ -6,22 +6,15 @@ from datetime import datetime
 
 from temporalio import activity
 
-from policies.change_set import ChangeSet, diff
 from policies.desired_state import DesiredState
-from policies.infrastructure.roles import people
-from policies.infrastructure.spec import EnvironmentSpec
 from policies.services.releases import newest_workloads
 from workflows.bodies import DeliveryBody
-from workflows.cells.plan import check_placement, mixed
-from workflows.configuration.delivering import is_configured
-from workflows.drift.before import drift_before, with_drift
 from workflows.fleet.calendar import hold_until
 from workflows.fleet.newest import newest_rules
-from workflows.ledger import audit, environments, fencing, rollouts
-from workflows.ledger.models import AuditEntry, NewRollout
-from workflows.migrations.staging import stages_of, with_unapplied
-from workflows.rollout import binding, ending, intention, post_deployment
-from workflows.rollout.models import (
+from workflows.ledger import audit, environments, fencing
+from workflows.ledger.models import AuditEntry
+from workflows.rollout import beginning, binding, ending, intention, post_deployment, validating
+from workflows.rollout.activity_models import (
     AncestryRequest,
     BindRequest,
     Bound,
@@ -38,17 +31,7 @@ from workflows.rollout.models import (
     Validated,
     ValidateRequest,
 )
-from workflows.rollout.plan import (
-    changed_services,
-    check_no_lowering,
-    check_no_recreation,
-    core_changes,
-    is_fleet,
-    late_removals,
-    summary_of,
-)
 from workflows.runtime import Runtime
-from workflows.services.staging import releases_of
 from workflows.step_runner import Report, StepKey
 
 
@@ -89,65 +72,19 @@ class RolloutActivities:
     async def validate(self, request: ValidateRequest) -> Validated:
         """Read the commit, refuse what must not be delivered, and find what would change."""
         runtime, submission = self._runtime, request.submission
-        target = await intention.target_of(runtime, submission)
+        commit = await intention.target_of(runtime, submission)
         base = await environments.find(runtime.ledger, submission.environment)
-        base_state = base.delivered_state_digest if base else None
-        base_commit = base.delivered_commit if base else None
-        new = NewRollout(
-            id=request.rollout_id,
-            environment=submission.environment,
-            kind=submission.kind,
-            commit=target,
-            requested_by=audit.escape_name(submission.requested_by),
-            source=submission.source,
-            base_commit=base_commit,
-        )
-        await rollouts.start(runtime.ledger, new)
+        target = validating.Target(submission, commit, base)
+        await beginning.begin(runtime, request.rollout_id, submission, commit, target.base_commit)
 
         async def work(report: Report) -> Validated:
-            await intention.check_deliverable(runtime, submission, target, base_commit)
-            previous = await self._state(submission.environment, base_state)
-            desired, rules = await intention.read_commit(runtime, target, submission.environment, previous)
-            change_set = diff(previous, desired)
-            check_placement(previous, desired)
-            check_no_recreation(change_set)
-            if submission.kind == "deliver":
-                check_no_lowering(change_set)
-            body = DeliveryBody(environment=rules, change_set=change_set)
-            core_state, core_units = await self._core(previous, desired, rules, change_set)
-            drift = await drift_before(previous, change_set, runtime.engine, runtime.cluster)
-            commits = [target, base_commit] if base_commit else [target]
-            migrations = await stages_of(runtime, previous, desired, commits)
-            services = changed_services(change_set)
-            applied = await self._state(submission.environment, core_state or None) or desired
-            is_rollback = submission.kind == "rollback"
-            releases = await releases_of(runtime, previous, applied, services, is_rollback=is_rollback)
-            validated = Validated(
-                commit=target,
-                base_commit=base_commit,
-                base_state=base_state,
-                desired_state=await runtime.bodies.put(desired, submission.environment),
-                delivery=await runtime.bodies.put(body, submission.environment),
-                changed_units=len(change_set.changes),
-                summary=with_unapplied(with_drift(summary_of(change_set), drift), previous, desired),
-                changed_services=services,
-                approvers=list(people(rules.approval.approvers, rules.roles)) if rules.approval.required else None,
-                approval_timeout_hours=rules.approval.timeout_hours,
-                is_plan_bound=rules.review.bind_plan and submission.kind == "deliver",
-                core_state=core_state,
-                core_units=core_units,
-                cells=desired.cells,
-                late_removals=late_removals(change_set) if core_state else [],
-                has_calendar=bool(rules.freezes or rules.windows),
-                has_configuration=is_configured(runtime.environ),
-                migrations=migrations,
-                releases=releases,
-            )
+            validated = await validating.validate(runtime, target)
             await ending.record_change_set(runtime, request.rollout_id, validated)
             report(validated.summary)
             return validated
 
-        key = StepKey(request.rollout_id, submission.environment, "validate", f"{target}@{base_state or 'nothing'}")
+        content = f"{commit}@{target.base_state or 'nothing'}"
+        key = StepKey(request.rollout_id, submission.environment, "validate", content)
         return await runtime.steps.run(key, Validated, work)
 
     @activity.defn
@@ -209,16 +146,6 @@ class RolloutActivities:
         )
         if request.restore is not None:
             await fencing.renew(self._runtime.ledger, request.environment, request.restore.rollout_id, "thaw")
-
-    async def _core(
-        self, previous: DesiredState | None, desired: DesiredState, rules: EnvironmentSpec, change_set: ChangeSet
-    ) -> tuple[str, int]:
-        """Where tenants are delivered in waves: the digest of what comes before them, and how much differs in it."""
-        if not is_fleet(rules):
-            return "", 0
-        changed = core_changes(change_set)
-        core = mixed(previous, desired, changed)
-        return await self._runtime.bodies.put(core, desired.environment), len(changed)
 
     async def _state(self, environment: str, digest: str | None) -> DesiredState | None:
         if digest is None:

@@ -10,7 +10,8 @@ from temporalio.exceptions import ApplicationError
 
 from workflows.invoke import ActivityCall
 from workflows.rollout.activities import RolloutActivities
-from workflows.rollout.models import Decision, DecisionRecord, Receipt, RolloutStatus
+from workflows.rollout.activity_models import DecisionRecord
+from workflows.rollout.models import Decision, Receipt, RolloutStatus
 
 
 class Approval:

@@ -16,7 +16,7 @@ from workflows.bodies import DeliveryBody
 from workflows.errors import PlanMoved
 from workflows.ledger import reviews
 from workflows.ledger.models import Review
-from workflows.rollout.models import BindRequest, Bound
+from workflows.rollout.activity_models import BindRequest, Bound
 from workflows.runtime import Runtime
 
 

@@ -12,19 +12,19 @@ from workflows.bodies import DeliveryBody
 from workflows.clients.git import Revert
 from workflows.drift.schedule import keep_schedule
 from workflows.errors import AdxValidationError
-from workflows.ledger import audit, environments, fencing, quarantine, rollouts, units
-from workflows.ledger.errors import RolloutNotFound
-from workflows.ledger.models import NewRollout, UnitStatus
+from workflows.ledger import environments, fencing, quarantine, rollouts, units
+from workflows.ledger.models import UnitStatus
 from workflows.ledger.units import UnitState
+from workflows.rollout.activity_models import Finished, FinishRequest, Validated
+from workflows.rollout.beginning import begin_if_unknown
 from workflows.rollout.housekeeping import tidy
-from workflows.rollout.models import REFUSALS, Finished, FinishRequest, Validated
+from workflows.rollout.models import REFUSALS
 from workflows.runtime import Runtime
 from workflows.telemetry import logs
 from workflows.telemetry.metrics import restore_finished, rollout_finished
 
 # Ends after which the same commit would only end the same way again.
 _QUARANTINING = ("restored", "cancelled", "needs-operator")
-_NEVER_DELIVERABLE = REFUSALS
 LAST_STEP = "status"
 _DELIVERED = ("delivered", "partly-delivered", "nothing-to-change")
 
@@ -61,7 +61,7 @@ def _released(validated: Validated) -> dict[str, str]:
 
 async def finish(runtime: Runtime, request: FinishRequest) -> Finished:
     """Write the end. Every part may be repeated; the rollout's own row is written last."""
-    await _ensure_started(runtime, request)
+    await begin_if_unknown(runtime, request.rollout_id, request.submission)
     branch = ""
     if request.outcome in _DELIVERED:
         await _record_delivered(runtime, request)
@@ -70,23 +70,6 @@ async def finish(runtime: Runtime, request: FinishRequest) -> Finished:
     await _finish_rollout(runtime, request)
     rollout_finished(request.submission.environment, request.outcome)
     return Finished(branch)
-
-
-async def _ensure_started(runtime: Runtime, request: FinishRequest) -> None:
-    """A rollout refused before its commit was even known has no row yet."""
-    try:
-        await rollouts.find(runtime.ledger, request.rollout_id)
-    except RolloutNotFound:
-        submission = request.submission
-        new = NewRollout(
-            id=request.rollout_id,
-            environment=submission.environment,
-            kind=submission.kind,
-            commit=submission.commit or "unknown",
-            requested_by=audit.escape_name(submission.requested_by),
-            source=submission.source,
-        )
-        await rollouts.start(runtime.ledger, new)
 
 
 async def _record_delivered(runtime: Runtime, request: FinishRequest) -> None:
@@ -195,7 +178,7 @@ def _is_to_be_quarantined(request: FinishRequest) -> bool:
     if request.submission.kind == "rollback" or not request.submission.commit:
         return False
     return request.outcome in _QUARANTINING or (
-        request.outcome in ("refused", "failed") and request.error_type in _NEVER_DELIVERABLE
+        request.outcome in ("refused", "failed") and request.error_type in REFUSALS
     )
 
 

@@ -19,11 +19,9 @@ from workflows.drift.heal_workflow import HealWorkflow
 from workflows.guarded import failure_of
 from workflows.invoke import ActivityCall
 from workflows.rollout.activities import RolloutActivities
+from workflows.rollout.activity_models import AncestryRequest, ChooseRequest, DecisionRecord, Thawed
 from workflows.rollout.models import (
-    AncestryRequest,
-    ChooseRequest,
     Decision,
-    DecisionRecord,
     EnvironmentInput,
     EnvironmentStatus,
     Frozen,
@@ -32,7 +30,6 @@ from workflows.rollout.models import (
     RolloutInput,
     RolloutStatus,
     Submission,
-    Thawed,
 )
 from workflows.rollout.restore import RestoreWorkflow
 from workflows.rollout.workflow import RolloutWorkflow

@@ -6,12 +6,13 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 
 from temporalio import workflow
-from temporalio.exceptions import ActivityError
+from temporalio.exceptions import ActivityError, ApplicationError
 
 from workflows.guarded import failure_of
 from workflows.invoke import ActivityCall
 from workflows.rollout.activities import RolloutActivities
-from workflows.rollout.models import HoldAnswer, HoldRequest, RolloutStatus
+from workflows.rollout.activity_models import DecisionRecord, HoldAnswer, HoldRequest
+from workflows.rollout.models import Decision, Receipt, RolloutStatus
 
 LOOK_AGAIN_AFTER = timedelta(hours=1)  # a freeze may be taken back on the branch
 LOOK_AGAIN_UNREADABLE_AFTER = timedelta(minutes=5)
@@ -25,9 +26,19 @@ class Hold:
         self._status = status
         self._is_overridden = False
 
-    def override(self) -> None:
-        """Do not wait any longer."""
+    def check(self, decision: Decision) -> None:
+        """Raise ApplicationError unless something is held, and the person says why it may start all the same."""
+        if not self._status.held_until:
+            raise ApplicationError(f"nothing holds {self._status.rollout_id}", type="Refused")
+        if not decision.reason.strip():
+            raise ApplicationError("an override needs a reason", type="Refused")
+
+    async def override(self, decision: Decision) -> Receipt:
+        """Record what the person says, and do not wait any longer."""
+        record = DecisionRecord(self._status.environment, "override", decision)
+        await self._call.read(RolloutActivities.record_decision, record)
         self._is_overridden = True
+        return Receipt(self._status.environment, self._status.commit, f"freeze overridden by {decision.by}")
 
     async def until_open(self, delivery: str, is_stopped: Callable[[], bool]) -> None:
         """Return once nothing holds the rollout, somebody overrides what does, or ``is_stopped``."""

@@ -14,7 +14,8 @@ from policies.loader import load_environment
 from workflows.errors import RolloutRefused
 from workflows.ledger import audit, environments, history, quarantine
 from workflows.ledger.models import AuditEntry
-from workflows.rollout.models import Choice, ChooseRequest, Submission
+from workflows.rollout.activity_models import Choice, ChooseRequest
+from workflows.rollout.models import Submission
 from workflows.runtime import Runtime
 
 

@@ -11,7 +11,7 @@ from policies.lowered_versions import lowered_versions
 from policies.renames import WAY_OUT, recreations
 from policies.services.lowering import WAY_OUT as SAY_WHY
 from workflows.errors import RolloutRefused
-from workflows.rollout.models import Validated
+from workflows.rollout.activity_models import Validated
 
 NAMES_SHOWN = 4
 _VERBS = {"add": "added", "change": "changed", "remove": "removed"}

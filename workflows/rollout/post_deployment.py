@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 import httpx
 
 from policies.infrastructure.spec import Command, EnvironmentSpec, HttpCheck, PostDeploymentTest, WorkloadReady
+from workflows.clients.direct_http import direct_client
 from workflows.clients.kubernetes import Cluster
 from workflows.errors import PostDeploymentTestFailed
 
@@ -61,9 +62,7 @@ async def http_check(name: str, check: HttpCheck) -> None:
     """Ask until the answer is right or the time is over: a service may need a moment behind its load balancer."""
     await _refuse_link_local(name, check.url)
     deadline, found = time.monotonic() + check.timeout_seconds, "no answer"
-    async with httpx.AsyncClient(
-        timeout=min(10, check.timeout_seconds), follow_redirects=False, trust_env=False
-    ) as client:
+    async with direct_client(timeout_seconds=min(10, check.timeout_seconds)) as client:
         while time.monotonic() < deadline:
             try:
                 found = await _ask(client, check)

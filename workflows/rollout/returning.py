@@ -20,7 +20,8 @@ from workflows.guarded import Step
 from workflows.infrastructure.activities import InfrastructureActivities
 from workflows.infrastructure.models import ApplyRequest, StackLease
 from workflows.invoke import ActivityCall
-from workflows.rollout.models import REBUILD_STEP, TRAFFIC_STEP, RestoreInput
+from workflows.rollout.models import RestoreInput
+from workflows.rollout.step_names import REBUILD_STEP, TRAFFIC_STEP
 from workflows.services.activities import ServiceActivities
 from workflows.services.models import DeployRequest, ReleaseLease, ReleasesToReturn, ReturnRequest
 from workflows.services.release_activities import ReleaseActivities

@@ -10,7 +10,7 @@ from typing import Protocol
 from workflows.snapshots.naming import SnapshotEntry
 
 
-class Bodies(Protocol):
+class BodyStore(Protocol):
     """Where stored bodies are. Called in threads.
 
     Raises SnapshotStoreUnreachable, SnapshotStoreTimedOut, SnapshotStoreMisconfigured.

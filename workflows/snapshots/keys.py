@@ -9,7 +9,6 @@ from __future__ import annotations
 import base64
 import binascii
 import hashlib
-import os
 import stat
 from collections import OrderedDict
 from collections.abc import Sequence
@@ -167,11 +166,6 @@ def read_key_file(path: Path) -> StaticKeys:
     if mode & (stat.S_IRWXG | stat.S_IRWXO):
         raise SnapshotKeyMissing(f"{where} is open to others", next_step=f"chmod 600 {path}")
     return parse_keys(text, where)
-
-
-def new_key() -> str:
-    """A new key in base64, as it stands in a key file."""
-    return base64.b64encode(os.urandom(KEY_BYTES)).decode()
 
 
 def _decode(word: str, where: str) -> bytes:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
-from workflows.snapshots.bodies import Bodies
+from workflows.snapshots.bodies import BodyStore
 from workflows.snapshots.directory import DirectoryBodies
 from workflows.snapshots.errors import SnapshotStoreMisconfigured
 from workflows.snapshots.keys import KeyRing, KeySource, TransitKeys, parse_keys, read_key_file
@@ -38,7 +38,7 @@ def open_keys(environ: Mapping[str, str]) -> KeyRing:
     return KeyRing(sources)
 
 
-def open_bodies(environ: Mapping[str, str]) -> Bodies:
+def open_bodies(environ: Mapping[str, str]) -> BodyStore:
     """The place that ``ADX_SNAPSHOT_STORE`` names. Raises SnapshotStoreMisconfigured."""
     address = urlsplit(environ.get("ADX_SNAPSHOT_STORE", ""))
     if address.scheme == "file" and address.netloc in ("", "localhost") and address.path.startswith("/"):
@@ -50,7 +50,7 @@ def open_bodies(environ: Mapping[str, str]) -> Bodies:
     )
 
 
-def _open_s3(environ: Mapping[str, str], bucket: str, prefix: str) -> Bodies:
+def _open_s3(environ: Mapping[str, str], bucket: str, prefix: str) -> BodyStore:
     # boto3 costs 26 MB: only loaded where S3 is used.
     from workflows.clients import s3  # noqa: PLC0415
     from workflows.snapshots.s3 import S3Bodies  # noqa: PLC0415

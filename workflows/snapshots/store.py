@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 
 from workflows.snapshots import codec
-from workflows.snapshots.bodies import Bodies
+from workflows.snapshots.bodies import BodyStore
 from workflows.snapshots.errors import SnapshotMissing
 from workflows.snapshots.keys import KeyRing
 from workflows.snapshots.naming import SnapshotEntry, checked_digest, digest_of, folder_of
@@ -18,7 +18,7 @@ from workflows.snapshots.naming import SnapshotEntry, checked_digest, digest_of,
 class SnapshotStore:
     """Snapshots by owner and digest. Every method may be repeated after a lost answer."""
 
-    def __init__(self, bodies: Bodies, keys: KeyRing) -> None:
+    def __init__(self, bodies: BodyStore, keys: KeyRing) -> None:
         self._bodies = bodies
         self._keys = keys
 

@@ -8,7 +8,7 @@ never commits, units or tenants.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.metadata import PackageNotFoundError, version
 
@@ -36,22 +36,8 @@ STEP_SECONDS = Histogram(
     registry=REGISTRY,
 )
 RESTORES = Counter("adx_restores", "Restores finished, by outcome.", ["environment", "outcome"], registry=REGISTRY)
-UNITS = Gauge("adx_units", "Units by status.", ["environment", "status"], registry=REGISTRY)
-SUBMISSIONS = Counter(
-    "adx_submissions",
-    "Commits handed to an environment's queue.",
-    ["environment", "source", "outcome"],
-    registry=REGISTRY,
-)
-QUEUED = Gauge(
-    "adx_queued_submissions", "Submissions that wait for the running rollout.", ["environment"], registry=REGISTRY
-)
 WEBHOOK_DELIVERIES = Counter(
     "adx_webhook_deliveries", "Webhook deliveries, by outcome.", ["outcome"], registry=REGISTRY
-)
-LEDGER_FAILURES = Counter("adx_ledger_failures", "Ledger operations that failed.", ["operation"], registry=REGISTRY)
-SNAPSHOT_FAILURES = Counter(
-    "adx_snapshot_failures", "Snapshot operations that failed.", ["operation"], registry=REGISTRY
 )
 DRIFT_CHECKS = Counter(
     "adx_drift_checks", "Scheduled checks for drift, by what they found.", ["environment", "outcome"], registry=REGISTRY
@@ -98,21 +84,6 @@ def restore_finished(environment: str, outcome: str) -> None:
     RESTORES.labels(environment=environment, outcome=outcome).inc()
 
 
-def units_counted(environment: str, by_status: Mapping[str, int]) -> None:
-    """Show how many units of ``environment`` have each status; statuses seen before and now absent become 0."""
-    for metric in UNITS.collect():
-        for sample in metric.samples:
-            if sample.labels["environment"] == environment and sample.labels["status"] not in by_status:
-                UNITS.labels(environment=environment, status=sample.labels["status"]).set(0)
-    for status, count in by_status.items():
-        UNITS.labels(environment=environment, status=status).set(count)
-
-
-def submitted(environment: str, source: str, outcome: str) -> None:
-    """Count one submission; ``source`` is ``webhook``, ``poller`` or ``cli``: what stands before its first colon."""
-    SUBMISSIONS.labels(environment=environment, source=source.partition(":")[0], outcome=outcome).inc()
-
-
 @contextmanager
 def timed_step(environment: str, step: str) -> Iterator[None]:
     """Time one step; the outcome is ``failed`` when the block raises (cancellation included), else ``succeeded``."""
@@ -128,16 +99,6 @@ def timed_step(environment: str, step: str) -> Iterator[None]:
 def step_finished(environment: str, step: str, outcome: str, seconds: float) -> None:
     """Record the duration of one step."""
     STEP_SECONDS.labels(environment=environment, step=step, outcome=outcome).observe(seconds)
-
-
-@contextmanager
-def counted_failures(counter: Counter, operation: str) -> Iterator[None]:
-    """Count ``operation`` in ``counter`` (LEDGER_FAILURES, SNAPSHOT_FAILURES) when the block raises an error."""
-    try:
-        yield
-    except Exception:
-        counter.labels(operation=operation).inc()
-        raise
 
 
 def drift_checked(environment: str, outcome: str) -> None:

@@ -15,7 +15,8 @@ from typing import Any
 from checkov.common.models.enums import CheckCategories, CheckResult
 from checkov.kubernetes.checks.resource.base_spec_check import BaseK8Check
 
-from policies.checkov.rules import RULES, Rule, surroundings_of
+from policies.checkov.rules import RULES, Rule
+from policies.checkov.surroundings import surroundings_of
 
 
 @cache

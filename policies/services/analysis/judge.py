@@ -10,7 +10,7 @@ missed by its own check (the intersection-union test; Berger, 1982).
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, replace
 
 from policies.services.analysis import latency, queries, rates
@@ -47,7 +47,8 @@ def judge(rules: Rules, evidence: Evidence, look: Look) -> Verdict:
     )
     asked = [*_findings(rules, evidence.green, evidence.blue, errors), *_of_queries(rules, evidence, errors)]
     found = [_at_the_end(finding, at_the_end) if look.is_last else finding for at_the_end, finding in asked]
-    found += _broken_lately(rules, evidence, errors)
+    known = {finding.check for finding in found if finding.outcome == "fail"}
+    found += _broken_lately(rules, evidence, errors, known)
     if not asked:
         raise ValueError("no check is declared, so that nothing can be judged")
     return Verdict(*_summary(found, evidence), tuple(found))
@@ -88,11 +89,14 @@ def _of_queries(rules: Rules, evidence: Evidence, errors: _Errors) -> Iterator[t
             yield rule.at_the_end, finding
 
 
-def _broken_lately(rules: Rules, evidence: Evidence, errors: _Errors) -> Iterator[Finding]:
-    """What the last few intervals alone show to be broken; that they show nothing else is no wonder, and left out."""
+def _broken_lately(rules: Rules, evidence: Evidence, errors: _Errors, known: Collection[str]) -> Iterator[Finding]:
+    """What the last few intervals alone show to be broken; that they show nothing else is no wonder, and left out.
+
+    Checks that failed over the whole time are ``known``, and not said twice.
+    """
     if evidence.recent_green is not None and evidence.recent_blue is not None:
         for _, finding in _findings(rules, evidence.recent_green, evidence.recent_blue, errors):
-            if finding.outcome == "fail":
+            if finding.outcome == "fail" and finding.check not in known:
                 yield replace(finding, check=f"{finding.check}, lately")
 
 

@@ -17,6 +17,19 @@ from scripts.stack.record import Record
 
 _NAME = "caddy"
 _CONFIGURATION = "caddy.json"
+_PROXY: dict[str, Any] = {
+    "handler": "reverse_proxy",
+    "dynamic_upstreams": {"source": "adx"},
+    "load_balancing": {"try_duration": "5s", "try_interval": "10ms", "retry_match": [{"method": ["-"]}]},
+    "transport": {
+        "protocol": "http",
+        "dial_timeout": "1s",
+        "response_header_timeout": "60s",
+        "keep_alive": {"idle_timeout": "4s", "max_idle_conns_per_host": 256},
+        "compression": False,
+        "network_proxy": {"from": "none"},
+    },
+}
 
 
 def settings(_home: Home, known: Record) -> dict[str, str]:
@@ -34,20 +47,7 @@ def configuration(*, listen: str, admin_listen: str, consul_url: str, state_fold
 
     It may not be imported here; a test compares.
     """
-    proxy = {
-        "handler": "reverse_proxy",
-        "dynamic_upstreams": {"source": "adx"},
-        "load_balancing": {"try_duration": "5s", "try_interval": "10ms", "retry_match": [{"method": ["-"]}]},
-        "transport": {
-            "protocol": "http",
-            "dial_timeout": "1s",
-            "response_header_timeout": "60s",
-            "keep_alive": {"idle_timeout": "4s", "max_idle_conns_per_host": 256},
-            "compression": False,
-            "network_proxy": {"from": "none"},
-        },
-    }
-    route = {"handle": [{"handler": "adx_gateway", "find_by": ["host", "path"]}, proxy], "terminal": True}
+    route = {"handle": [{"handler": "adx_gateway", "find_by": ["host", "path"]}, _PROXY], "terminal": True}
     server = {
         "listen": [listen],
         "protocols": ["h1"],

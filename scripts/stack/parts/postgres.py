@@ -75,7 +75,7 @@ def _prepare(context: Context) -> None:
 
 def _initdb(folder: Path, password_file: Path) -> None:
     options = ("--username=postgres", "--auth=scram-sha-256", "--encoding=UTF8", "--locale=C", "--no-sync")
-    command = [*_without_root(), str(postgres_bin_folder() / "initdb"), *options]
+    command = [*without_root(), str(postgres_bin_folder() / "initdb"), *options]
     command += [f"--pwfile={password_file}", f"--pgdata={folder}"]
     done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=folder)
     if done.returncode != 0:
@@ -85,8 +85,8 @@ def _initdb(folder: Path, password_file: Path) -> None:
         )
 
 
-def _without_root() -> tuple[str, ...]:
-    """What must stand before a command of PostgreSQL so that root may run it."""
+def without_root() -> tuple[str, ...]:
+    """What must stand before a command of PostgreSQL so that root may run it. StackError without a way to step down."""
     if os.geteuid() != 0:
         return ()
     setpriv = shutil.which("setpriv")
@@ -97,8 +97,12 @@ def _without_root() -> tuple[str, ...]:
         )
     nobody = pwd.getpwnam("nobody")
     capability = "dac_override"
+    # Without this bit access(2) uses no capabilities for a user that is not root (capabilities(7)). initdb asks with it
+    # whether it may run the server, which may be in a checkout below a folder that only root may enter.
+    fixup = "--securebits=+no_setuid_fixup"
     return (
         setpriv,
+        fixup,
         f"--reuid={nobody.pw_uid}",
         f"--regid={nobody.pw_gid}",
         "--clear-groups",
@@ -117,7 +121,7 @@ def _command(context: Context) -> Command:
     }
     server = (str(postgres_bin_folder() / "postgres"), "-D", str(context.home.data(_NAME)))
     flags = tuple(text for key, value in options.items() for text in ("-c", f"{key}={value}"))
-    return Command((*_without_root(), *server, *flags))
+    return Command((*without_root(), *server, *flags))
 
 
 def _make_databases(context: Context) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import os
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, replace
 
@@ -19,7 +21,12 @@ from workflows.configuration.durable import (
     PlannedUpdate,
     Written,
 )
-from workflows.rollout.models import Validated, ValidateRequest
+from workflows.rollout.activity_models import Validated, ValidateRequest
+
+
+def new_secret() -> str:
+    """A secret for a webhook, as its file holds it."""
+    return f"whsec_{base64.b64encode(os.urandom(32)).decode()}"
 
 
 @dataclass

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import base64
 import contextlib
+import os
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -28,10 +30,10 @@ from workflows.configuration.repository import ConfigurationStore
 from workflows.ledger import Ledger, fencing, rollouts
 from workflows.ledger.models import NewRollout
 from workflows.retry import RetryByClass
-from workflows.rollout.models import RolloutStatus, Validated, ValidateRequest
+from workflows.rollout.activity_models import Validated, ValidateRequest
+from workflows.rollout.models import RolloutStatus
 from workflows.runtime import Runtime
 from workflows.snapshots import open_store
-from workflows.snapshots.keys import new_key
 
 ENVIRONMENT = "development"
 ROLLOUT = "rollout"
@@ -135,7 +137,8 @@ async def kept(store: ConfigurationStore) -> dict[str, tuple[object, int]]:
 @contextlib.asynccontextmanager
 async def shop_at(ledger_url: str, folder: Path, **environ: str) -> AsyncIterator[Shop]:
     """A shop with an empty ledger."""
-    settings = {"ADX_SNAPSHOT_STORE": (folder / "snapshots").as_uri(), "ADX_SNAPSHOT_KEY": new_key(), **environ}
+    key = base64.b64encode(os.urandom(32)).decode()
+    settings = {"ADX_SNAPSHOT_STORE": (folder / "snapshots").as_uri(), "ADX_SNAPSHOT_KEY": key, **environ}
     async with await Ledger.open(ledger_url) as ledger:
         await ledger.migrate()
         yield Shop(settings, folder, ledger)

@@ -15,6 +15,7 @@ import msgspec
 import pytest
 
 from policies.configuration.values import ConfigurationKey
+from tests.configuration.delivery.doubles import new_secret
 from tests.configuration.delivery.listener import Listener, listening
 from tests.configuration.delivery.test_plan import kept
 from tests.support.configuration import CIPHERTEXT, key, plain, sealed
@@ -22,7 +23,7 @@ from workflows.configuration import delivering, notify
 from workflows.configuration.delivering import NotAcknowledged, changes_of, tell_services
 from workflows.configuration.durable import Notified
 from workflows.configuration.models import Record
-from workflows.configuration.notify import Webhook, WebhooksRefused, client, new_secret, tell
+from workflows.configuration.notify import Webhook, WebhooksRefused, client, tell
 
 DOCS = Path(__file__).parents[3] / "docs" / "configuration.md"
 ROWS: dict[ConfigurationKey, Record | None] = {

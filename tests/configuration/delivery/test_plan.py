@@ -11,6 +11,7 @@ from policies.configuration.spec import Scalar, ValueSchema
 from policies.configuration.values import ConfigurationKey, ConfigurationMetadata, ConfigurationValue
 from policies.desired_state import DesiredState
 from policies.services.spec import ConfigurationNeed
+from tests.support.accepting import accepted
 from tests.support.configuration import CIPHERTEXT, key, plain, sealed
 from tests.support.desired import desired_state, platform_unit, service_spec, service_unit
 from workflows.configuration.errors import ValueRefused
@@ -110,6 +111,34 @@ def test_a_value_that_no_reader_should_get_is_refused(value: Scalar, need: Confi
         check(plan({SIZE: value}), state(need))
 
     assert "hunter2" not in str(refused.value)
+    assert str(refused.value).startswith("staging/frontend/PAGE_SIZE is refused: ")
+    assert refused.value.next_step == "correct the declaration and merge again"
+
+
+def test_what_is_allowed_or_goes_is_not_refused() -> None:
+    """Given a value within its schema, one that nobody describes, and one that is taken out, it passes."""
+    need = ConfigurationNeed(key="PAGE_SIZE", schema=ValueSchema(maximum=200))
+
+    with accepted():
+        check(plan({SIZE: 200, key("OTHER"): "x"}, kept(key("OLD"), plain(2**60))), state(need))
+
+
+def test_a_value_is_delivered_with_its_tags() -> None:
+    """The same value with others is somebody else's."""
+    made = plan({SIZE: 48}, PAGE_SIZE=("layout",))
+
+    assert made.not_back({SIZE: kept(SIZE, plain(48), tags=("layout",))}) == [str(SIZE)]
+    assert made.changed_by_others({SIZE: kept(SIZE, plain(48))}) == [str(SIZE)]
+
+
+def test_a_removal_is_delivered_when_nothing_is_there_whatever_tags_it_had() -> None:
+    """And brought back with those tags; with others it is somebody else's."""
+    made = plan({}, kept(SIZE, plain(24), tags=("layout",)))
+
+    assert made.writes()[0].tags == ()
+    assert made.not_back({}) == [str(SIZE)]
+    assert made.changed_by_others({SIZE: kept(SIZE, plain(24), tags=("layout",))}) == []
+    assert made.changed_by_others({SIZE: kept(SIZE, plain(24), tags=("other",))}) == [str(SIZE)]
 
 
 def test_only_ciphertexts_that_are_new_are_held_against_vault() -> None:

@@ -13,6 +13,7 @@ import pytest
 
 from policies.configuration.values import ConfigurationKey
 from policies.errors import AdxError
+from tests.configuration.delivery.doubles import new_secret
 from tests.configuration.delivery.listener import listening
 from tests.configuration.delivery.real_steps import ENVIRONMENT, ROLLOUT, key
 from tests.configuration.delivery.test_outages import World, world_of
@@ -24,7 +25,7 @@ from workflows.cells.models import CellLease
 from workflows.configuration import notify, units
 from workflows.configuration.errors import StoreBusy, StoreRefused, StoreTimedOut, StoreUnreachable
 from workflows.configuration.models import Write
-from workflows.configuration.notify import Webhook, new_secret
+from workflows.configuration.notify import Webhook
 
 SIZE: ConfigurationKey = msgspec.structs.replace(key("PAGE_SIZE"), tenant_id="acme")
 

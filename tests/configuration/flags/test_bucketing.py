@@ -68,6 +68,17 @@ def test_rounding_makes_no_share_nothing_or_all(percentage: float) -> None:
     assert (parts == PARTS) == (percentage == 100)
 
 
+def test_the_smallest_share_is_one_part_and_the_largest_leaves_one() -> None:
+    """Where rounding would make them nothing and all."""
+    assert [parts_of(percentage) for percentage in (0, 1e-12, 25, 99.999999999, 100)] == [
+        0,
+        1,
+        PARTS // 4,
+        PARTS - 1,
+        PARTS,
+    ]
+
+
 @given(st.lists(st.integers(0, 2**31 - 1), min_size=1, max_size=5), st.integers(0, 2**32 - 1))
 def test_thresholds_say_what_the_product_says(weights: list[int], hashed: int) -> None:
     """Comparing with a threshold is flagd's (hash × total) >> 32 < end of the share."""

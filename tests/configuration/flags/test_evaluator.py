@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 
 from policies.configuration.flags.errors import FlagInvalid
-from policies.configuration.flags.evaluator import compiled
+from policies.configuration.flags.evaluator import Evaluator, compiled
 from policies.configuration.flags.explanation import explain
 from policies.configuration.flags.plan import plans_of
 from policies.configuration.flags.spec import FlagDecision
@@ -54,7 +54,11 @@ FLAGS = {
     "needs-share": flag("boolean", enabled=True, prerequisites=[{"flag": "share"}]),
     "needs-dead": flag("boolean", enabled=True, prerequisites=[{"flag": "dead"}]),
 }
-EVALUATOR = compiled(FLAGS)
+
+
+def asked() -> Evaluator:
+    """The evaluator of FLAGS; made anew, so that a test sees what compiling does now."""
+    return compiled(FLAGS)
 
 
 @pytest.mark.parametrize(
@@ -87,12 +91,12 @@ EVALUATOR = compiled(FLAGS)
 )
 def test_a_user_gets(key: str, user: Any, attributes: dict[str, object], expected: tuple[Any, ...]) -> None:
     """The first rule that fits decides; what is missing is said."""
-    assert answer(EVALUATOR.evaluate(key, user, attributes)) == expected
+    assert answer(asked().evaluate(key, user, attributes)) == expected
 
 
 def test_a_share_of_users_is_a_split_for_both_sides():
     """Whoever is in and whoever is not was chosen by the bucket."""
-    found = {answer(EVALUATOR.evaluate("share", f"user-{number}")) for number in range(50)}
+    found = {answer(asked().evaluate("share", f"user-{number}")) for number in range(50)}
 
     assert found == {(True, "on", "SPLIT", None), (False, "off", "SPLIT", None)}
 
@@ -119,10 +123,10 @@ def test_the_first_rule_that_fits_decides_for_those_outside_its_share_too():
 def test_a_flag_is_read_as_what_it_is(type_: Any, fitting: set[str]) -> None:
     """Whole numbers are floats, too; everything else is a type mismatch, and says what the flag has."""
     for key in ("on", "ordered", "number", "half", "object"):
-        found = EVALUATOR.evaluate_as(type_, key, "ann")
+        found = asked().evaluate_as(type_, key, "ann")
         assert (found.error_code == "TYPE_MISMATCH") == (key not in fitting)
-    assert EVALUATOR.evaluate_as(type_, "gone").error_code == "FLAG_NOT_FOUND"
-    assert "of type boolean, not string" in str(EVALUATOR.evaluate_as("string", "on").error_message)
+    assert asked().evaluate_as(type_, "gone").error_code == "FLAG_NOT_FOUND"
+    assert "of type boolean, not string" in str(asked().evaluate_as("string", "on").error_message)
 
 
 @pytest.mark.parametrize(
@@ -188,7 +192,7 @@ def test_an_explanation_ends_where_the_evaluator_does(
 
 def test_an_explanation_names_rules_conditions_and_the_bucket():
     """What a person reads to understand an answer."""
-    told = explain(plans_of(FLAGS), EVALUATOR, "ordered", "bob", {"tenant": "acme", "plan": "lead"}, now=NOW)
+    told = explain(plans_of(FLAGS), asked(), "ordered", "bob", {"tenant": "acme", "plan": "lead"}, now=NOW)
 
     assert [(step.asked, step.verdict) for step in told.steps] == [
         ("rule never", "fails"),
@@ -204,3 +208,43 @@ def test_an_explanation_names_rules_conditions_and_the_bucket():
     ]
     assert told.buckets == 100_000_000
     assert (told.variant == "blue") == (told.bucket is not None and told.bucket < 50_000_000)
+
+
+@pytest.mark.parametrize(
+    ("key", "user", "message"),
+    [
+        ("gone", "ann", "there is no flag gone"),
+        ("share", None, "the context has no targeting key, and a share of users is chosen by it"),
+        ("share", "\ud800", "the targeting key is no text that UTF-8 can write"),
+    ],
+)
+def test_an_error_says_what_is_missing(key: str, user: str | None, message: str) -> None:
+    """In both ways of asking; a caller's own default counts then."""
+    assert asked().evaluate(key, user).error_message == message
+    assert asked().evaluate_as("boolean", key, user).error_message == message
+
+
+def test_a_flag_that_could_not_be_read_says_why_whatever_type_is_asked_for():
+    """It has a name, but no type, and no answer of its own."""
+    evaluator = compiled({"on": FLAGS["on"]}, unreadable={"broken": "line 3: no variants"})
+
+    for found in (evaluator.evaluate("broken"), evaluator.evaluate_as("string", "broken")):
+        assert answer(found) == (None, None, "ERROR", "PARSE_ERROR")
+        assert found.error_message == "line 3: no variants"
+    assert evaluator.keys == ("broken", "on")
+
+
+def test_a_rule_counts_within_its_schedule_alone():
+    """From its first moment on, and no longer from its last on; others hear of the same moment."""
+    schedule = {"time_zone": "UTC", "from": "2025-01-01T00:00", "until": "2025-01-02T00:00"}
+    rules = [{"name": "first day", "variant": "on", "schedule": schedule, "users": ["ann"]}]
+    needed = flag("rules", rules=rules)
+    needing = flag("boolean", enabled=True, prerequisites=[{"flag": "rule"}])
+    evaluator = compiled({"rule": needed, "needing": needing})
+    begin, end = 1_735_689_600.0, 1_735_776_000.0
+
+    for key in ("rule", "needing"):
+        found = [evaluator.evaluate(key, "ann", now=now).variant for now in (begin - 0.1, begin, end - 0.1, end)]
+        assert found == ["off", "on", "on", "off"]
+        assert evaluator.evaluate_as("boolean", key, "ann", now=begin).variant == "on"
+        assert evaluator.evaluate(key, "bob", now=begin).variant == "off"

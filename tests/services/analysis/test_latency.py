@@ -82,6 +82,22 @@ def test_limit(factor: float, at_most_seconds: float, outcome: str) -> None:
     assert found.outcome == outcome
 
 
+@pytest.mark.parametrize(
+    ("at_most_seconds", "allowed"), [(0.25, "250 ms is allowed"), (1, "1 s is allowed"), (2.5, "2.5 s is allowed")]
+)
+def test_a_limit_is_told_in_the_unit_that_people_read(at_most_seconds: float, allowed: str) -> None:
+    """Below a second in milliseconds; behind the last bucket nobody knows how long."""
+    histogram = Histogram((0.1,), (0, 5000))
+    found = latency.against_limit(
+        histogram, quantile=0.99, at_most_seconds=at_most_seconds, fail_error=0.001, pass_error=0.05
+    )
+
+    assert found.check == "latency p99 against the limit"
+    assert found.reason.startswith("green longer than the last bucket: ")
+    assert found.reason.endswith(f", {allowed}")
+    assert found.green is None
+
+
 def test_needed_requests_are_the_fewest_that_bound_a_quantile() -> None:
     """One request less, and nothing is slower than p99 for sure."""
     needed = latency.requests_needed(0.99, 0.05)

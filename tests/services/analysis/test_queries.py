@@ -8,9 +8,10 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from policies.services.analysis import queries
-from policies.services.analysis.models import QueryRule, QueryValues, Sample
+from policies.services.analysis.models import Finding, QueryRule, QueryValues, Sample
 
 RULE = QueryRule("errors-in-log", at_most=5, worse_by=0.1)
+WANTED = "at most 5 and at least 2 is wanted"
 
 
 def values(green: list[float], blue: list[float] | None = None) -> QueryValues:
@@ -35,6 +36,56 @@ def test_two_values_in_a_row_break_a_limit(green: list[float], outcome: str) -> 
     found = queries.against_limits(RULE, values(green))
     assert found.outcome == outcome
     assert found.is_no_data is (not green)
+
+
+@pytest.mark.parametrize(
+    ("green", "finding"),
+    [
+        ([], Finding("query q against its limits", "inconclusive", "no data of green", is_no_data=True)),
+        ([2], Finding("query q against its limits", "pass", f"green is 2, {WANTED}", 2)),
+        ([5], Finding("query q against its limits", "pass", f"green is 5, {WANTED}", 5)),
+        (
+            [9, 1],
+            Finding("query q against its limits", "fail", f"green is 1, {WANTED}, for 2 values in a row", 1),
+        ),
+        (
+            [4, 9],
+            Finding(
+                "query q against its limits",
+                "inconclusive",
+                f"green is 9, {WANTED}; it is the first such value in a row",
+                9,
+            ),
+        ),
+    ],
+)
+def test_a_limit_is_told_with_the_value_and_what_is_wanted(green: list[float], finding: Finding) -> None:
+    """Each limit itself is still kept."""
+    assert queries.against_limits(QueryRule("q", at_most=5, at_least=2), values(green)) == finding
+
+
+@pytest.mark.parametrize(
+    ("rule", "green", "worse"),
+    [
+        (QueryRule("q", at_most=5), 55.0, 0),
+        (QueryRule("q", at_most=5), 55.1, 1),
+        (QueryRule("q", at_least=5), 45.0, 0),
+        (QueryRule("q", at_least=5), 44.9, 1),
+        (QueryRule("q", at_least=5, at_most=90), 44.9, 0),
+        (QueryRule("q"), 55.1, 1),
+    ],
+)
+def test_green_is_worse_only_beyond_what_is_allowed(rule: QueryRule, green: float, worse: int) -> None:
+    """A tenth of blue's 50, in the direction that is bad; the finding says at how many instants, and the last pair."""
+    found = queries.against_blue(rule, values([green], [50.0]), worse_by=0.1, fail_error=0.01, pass_error=0.01)
+
+    assert found == Finding(
+        "query q against blue",
+        "inconclusive",
+        f"at {worse} of 1 instants green is worse by more than 10 %, which may be chance",
+        green,
+        50.0,
+    )
 
 
 def test_a_limit_from_below() -> None:

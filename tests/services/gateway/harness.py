@@ -18,7 +18,8 @@ import pytest
 from scripts.stack.parts import consul
 from scripts.stack.ports import choose
 from scripts.toolchain import Toolchain
-from scripts.traffic.shop_server import Behaviour, ShopServer, running_shop
+from scripts.traffic.shop_server import Behaviour
+from scripts.traffic.shops import ShopServer, running_shop
 from tests.support.waiting import wait_until
 from workflows.services.gateway_config import GatewayConfig, caddy_config
 

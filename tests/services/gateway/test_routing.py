@@ -12,7 +12,7 @@ import pytest
 
 from policies.services.routing import Split, Sticky
 from scripts.traffic.load import Load
-from scripts.traffic.shop_server import ShopServer
+from scripts.traffic.shops import ShopServer
 from tests.services.gateway.harness import HTTP, Service
 
 BLUE, GREEN = "aaaaaaaa", "bbbbbbbb"

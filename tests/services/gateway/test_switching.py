@@ -6,7 +6,8 @@ import asyncio
 from concurrent.futures import ThreadPoolExecutor
 
 from scripts.traffic.load import Load, LoadResult
-from scripts.traffic.shop_server import Behaviour, running_shop
+from scripts.traffic.shop_server import Behaviour
+from scripts.traffic.shops import running_shop
 from tests.services.gateway.harness import HTTP, Service
 from tests.support.waiting import wait_until
 from workflows.clients.caddy import Gateways

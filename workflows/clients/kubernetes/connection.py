@@ -27,7 +27,6 @@ ATTEMPTS = 4
 LONGEST_WAIT_SECONDS = 5.0
 _AGAIN = (429, 503)
 _READ_AGAIN = (*_AGAIN, 500, 502, 504)
-_EXPIRED = 410
 
 Json = dict[str, Any]
 

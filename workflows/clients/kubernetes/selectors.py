@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from infra.metadata import MANAGED_BY
+from infra.metadata import MANAGED_BY, MANAGED_BY_LABEL
 from infra.names import unit_label
 from workflows.clients.kubernetes.normalise import ENVIRONMENT_LABEL, UNIT_KIND_LABEL, UNIT_LABEL
 
@@ -16,7 +16,7 @@ def made_by_adx(
 
     Neither may be empty: the API server refuses such a selector.
     """
-    selector = f"app.kubernetes.io/managed-by={MANAGED_BY},{ENVIRONMENT_LABEL}={environment}"
+    selector = f"{MANAGED_BY_LABEL}={MANAGED_BY},{ENVIRONMENT_LABEL}={environment}"
     if units is not None:
         selector += f",{UNIT_LABEL} in ({','.join(sorted(map(unit_label, units)))})"
     if unit_kinds is not None:

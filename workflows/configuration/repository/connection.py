@@ -6,15 +6,13 @@ snapshot), refuse what does not fit instead of cutting it, and hide values in er
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from typing import Any
 
 from sqlalchemy import URL, make_url
 from sqlalchemy.exc import ArgumentError
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
+from workflows.clients.transactions import Transactions
 from workflows.configuration.errors import StoreRefused
 from workflows.configuration.repository.driver_errors import translated
 
@@ -65,23 +63,11 @@ def create_engine(url: str, pool_size: int) -> AsyncEngine:
     )
 
 
-class Database:
+class Connections(Transactions):
     """An engine and how long a transaction may take, from taking a connection to the commit's answer."""
 
     def __init__(self, url: str, *, pool_size: int = 5, timeout_seconds: float = DEFAULT_TIMEOUT_SECONDS) -> None:
-        self._engine = create_engine(url, pool_size)
-        self._timeout_seconds = timeout_seconds
-
-    @asynccontextmanager
-    async def transaction(self, *, timeout_seconds: float | None = None) -> AsyncIterator[AsyncConnection]:
-        """One transaction: committed at the end, rolled back on any error. Raises the errors of this package."""
-        limit_seconds = self._timeout_seconds if timeout_seconds is None else timeout_seconds
-        async with translated(), asyncio.timeout(limit_seconds), self._engine.begin() as connection:
-            yield connection
-
-    async def close(self) -> None:
-        """Give back all connections."""
-        await self._engine.dispose()
+        super().__init__(create_engine(url, pool_size), timeout_seconds, translated)
 
 
 def _postgres_arguments() -> dict[str, Any]:

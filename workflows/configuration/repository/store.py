@@ -19,7 +19,7 @@ from policies.configuration.values import ConfigurationKey, ConfigurationValue, 
 from workflows.configuration.errors import StoreBusy, ValueNotFound
 from workflows.configuration.models import Author, Criteria, Difference, Record, Version, Write
 from workflows.configuration.repository import rows, schema_version, writing
-from workflows.configuration.repository.connection import DEFAULT_TIMEOUT_SECONDS, Database
+from workflows.configuration.repository.connection import DEFAULT_TIMEOUT_SECONDS, Connections
 from workflows.configuration.repository.driver_errors import is_duplicate
 from workflows.configuration.repository.tables import values, versions
 
@@ -47,7 +47,7 @@ class ConfigurationStore:
         timeout_seconds: float = DEFAULT_TIMEOUT_SECONDS,
         now: Callable[[], datetime] = utc_now,
     ) -> None:
-        self._database = Database(url, pool_size=pool_size, timeout_seconds=timeout_seconds)
+        self._database = Connections(url, pool_size=pool_size, timeout_seconds=timeout_seconds)
         self._now = now
 
     async def migrate(self) -> str:

@@ -57,10 +57,7 @@ async def plan_backup(
     catalog = await session.catalog()
     facts = await _facts(session, address, catalog)
     stake = _resolved(at_stake(plan, session.engine), catalog)
-    choice = choose(stake, facts, strategy)
-    half = (await record.read(session)).unfinished
-    if half is not None and strategy is None and choice.strategy == "table_copy":
-        choice = Choice(strategy="dump", reason=f"version {half.version} is half done, and only a dump keeps that")
+    choice = await _choice(session, stake, facts, strategy)
     backup_seconds, restore_seconds = estimates(choice.strategy, facts, stake, throughput or Throughput())
     chosen = [one for one in facts.sizes if _counts(one, choice, stake)]
     return BackupPlan(
@@ -82,6 +79,14 @@ async def plan_backup(
         estimated_restore_seconds=restore_seconds,
         tenant=tenant,
     )
+
+
+async def _choice(session: Session, stake: Stake, facts: ServerFacts, wanted: Strategy | None) -> Choice:
+    choice = choose(stake, facts, wanted)
+    half = (await record.read(session)).unfinished
+    if half is not None and wanted is None and choice.strategy == "table_copy":
+        return Choice(strategy="dump", reason=f"version {half.version} is half done, and only a dump keeps that")
+    return choice
 
 
 def _counts(size: TableSize, choice: Choice, stake: Stake) -> bool:

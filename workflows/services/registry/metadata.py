@@ -1,6 +1,6 @@
 """An instance as labels: what a registry keeps of it beside its address. Pure.
 
-Keys are those of the table ``KEYS``; lists have commas. A value is at most 512
+Lists have commas. A value is at most 512
 characters (Consul's limit): a longer list goes on under ``key-2``, ``key-3``.
 
 ::
@@ -28,20 +28,6 @@ from workflows.services.registry.models import (
     ServiceRegistration,
 )
 
-KEYS = (
-    "version",
-    "release",
-    "commit",
-    "tenants",
-    "weight",
-    "task_queues",
-    "workflows",
-    "scaling",
-    "resources",
-    "dependencies",
-    "feature_flags",
-    "endpoints",
-)
 LONGEST_VALUE_CHARACTERS = 512
 MOST_KEYS = 64  # Consul's own
 

@@ -1,0 +1,1 @@
+"""`adx init`: a new GitOps repository that uses the ADX that is installed."""

@@ -1,0 +1,1 @@
+"""Declarations proposed from a running namespace: read, mapped, and what they would render compared with it."""

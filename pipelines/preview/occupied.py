@@ -1,0 +1,35 @@
+"""Namespaces that others made, into which a merge would deliver: a rollout refuses them. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from policies.desired_state import DesiredState, TenantInputs
+from policies.errors import Problem
+from policies.findings import environment_file, tenant_file
+from workflows.infrastructure.occupied import way_out, what_is_occupied
+
+RULE = "infrastructure.occupied-namespace"
+
+
+def occupied(after: DesiredState, namespaces: Iterable[str]) -> tuple[Problem, ...]:
+    """One problem for each of ``namespaces``, at the document that declares it."""
+    return tuple(
+        Problem(
+            file=_declared_in(after, name),
+            line=0,
+            column=0,
+            path="",
+            what=what_is_occupied([name]),
+            fix=way_out(after.environment, name),
+            rule=RULE,
+        )
+        for name in namespaces
+    )
+
+
+def _declared_in(state: DesiredState, namespace: str) -> str:
+    for unit in state.units:
+        if isinstance(unit.inputs, TenantInputs) and unit.inputs.namespace == namespace:
+            return tenant_file(unit.id.partition("/")[2])
+    return environment_file(state.environment, "environment")

@@ -1,0 +1,1 @@
+"""Mutation testing of the pure cores: which small changes of the code no test notices."""

@@ -1,0 +1,1 @@
+"""What is published of the tests, in docs/testing.md: coverage, the slowest, the mutation scores."""
