@@ -10,7 +10,7 @@ APT     = apt-get install --yes --no-install-recommends mariadb-server-core mari
 QUIETEN = if test -d /run/systemd/system; then $(AS_ROOT) systemctl disable --quiet --now pgbouncer; fi
 
 .DEFAULT_GOAL := help
-.PHONY: help setup packages tools check format test docs bench demo stop lock clean
+.PHONY: help setup packages tools check format test coverage mutants docs drill bench demo stop lock clean
 
 help: ## show this list
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | awk -F'\t' '{printf "  make %-8s %s\n", $$1, $$2}'
@@ -45,6 +45,19 @@ format: setup ## format and mend what can be mended
 
 test: tools ## all tests, on real parts
 	@$(BIN)/pytest -n auto --dist worksteal $(ARGS)
+
+coverage: tools ## all tests with coverage of branches; writes docs/testing.md
+	@mkdir -p .adx
+	@$(BIN)/pytest -n auto --dist worksteal --cov --cov-report= --junitxml=.adx/suite.xml $(ARGS)
+	@$(BIN)/coverage json -q -o .adx/coverage.json
+	@$(BIN)/python -m scripts.suite --coverage .adx/coverage.json --slowest .adx/suite.xml
+
+mutants: setup ## change the pure cores a little, count what no test notices; ONLY=core, SAMPLE=changes of a module
+	@$(BIN)/python -m scripts.mutants $(if $(ONLY),--only '$(ONLY)') $(if $(SAMPLE),--sample $(SAMPLE))
+	@$(BIN)/python -m scripts.suite
+
+drill: tools ## lose everything but git and a backup, and come back
+	@$(BIN)/python -m scripts.drills.recovery
 
 docs: setup ## documentation site into .adx/site; every warning is an error
 	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet

@@ -113,17 +113,25 @@ def load(
     """Read the settings.
 
     ``repository`` (the option ``--repo``) outranks ``ADX_REPO``. Raises
-    SettingsError when the file is damaged or writable by others.
+    SettingsError when it is neither a folder nor an address, and when the file
+    is damaged or writable by others.
     """
     environ = os.environ if environ is None else environ
     tree = _working_tree(working_folder or Path.cwd())
-    folder = Path(repository).resolve() if repository and Path(repository).is_dir() else tree
+    is_folder = bool(repository) and Path(repository or "").is_dir()
+    # An address has a colon: a URL, or host:path. Anything else would be answered by the folder at hand.
+    if repository and not is_folder and ":" not in repository:
+        raise SettingsError(
+            f"--repo {repository}: there is no such folder",
+            next_step="name a folder with environments/ and tenants/, or the address of a git repository",
+        )
+    folder = Path(repository or "").resolve() if is_folder else tree
     default_home = (tree if _is_bare(folder) else folder) / ".adx"
     home = Path(environ["ADX_HOME"]).expanduser().resolve() if environ.get("ADX_HOME") else default_home
     values = {**DEFAULTS, "ADX_REPO": str(folder), **_read_file(home / ENVIRONMENT_FILE)}
     values |= {name: value for name, value in environ.items() if value and _is_a_setting(name, values)}
     if repository:
-        values["ADX_REPO"] = str(folder) if Path(repository).is_dir() else repository
+        values["ADX_REPO"] = str(folder) if is_folder else repository
     values["ADX_HOME"] = str(home)
     return Settings(home=home, folder=folder, values=MappingProxyType(values))
 

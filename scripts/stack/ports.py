@@ -11,6 +11,8 @@ from scripts.errors import StackError
 # a port found free here is not taken by a passing client a moment later.
 _LOWEST, _HIGHEST = 20_000, 31_999
 _ATTEMPTS = 500
+# Not the module's own generator: two processes that seed it alike would look for the same ports.
+_CHANCE = random.SystemRandom()
 
 
 def is_free(port: int) -> bool:
@@ -27,7 +29,7 @@ def is_free(port: int) -> bool:
 def choose(taken: set[int]) -> int:
     """A free port that is not in ``taken``; StackError when none can be found."""
     for _ in range(_ATTEMPTS):
-        port = random.randint(_LOWEST, _HIGHEST)  # noqa: S311 - spreads stacks over the range, hides nothing
+        port = _CHANCE.randint(_LOWEST, _HIGHEST)
         if port not in taken and is_free(port):
             return port
     raise StackError(

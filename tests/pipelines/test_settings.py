@@ -62,6 +62,12 @@ def test_bare_repository_holds_no_home(tree: Path, tmp_path: Path) -> None:
     assert (settings.folder, settings.home) == (bare, tree / ".adx")
 
 
+def test_a_repository_that_is_not_there_is_not_taken_for_the_folder_at_hand(tmp_path: Path) -> None:
+    """A mistyped path would otherwise be answered with what lies in the current folder."""
+    with pytest.raises(SettingsError, match="no such folder"):
+        load({}, repository=str(tmp_path / "platfrom"), working_folder=tmp_path)
+
+
 def test_address_of_a_repository_is_kept_as_it_is(tree: Path) -> None:
     settings = load({}, repository="https://example.com/a/b.git", working_folder=tree)
     assert (settings.repository, settings.folder) == ("https://example.com/a/b.git", tree)

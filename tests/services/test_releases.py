@@ -246,6 +246,7 @@ def test_a_transition_follows_the_new_rules_and_where_there_are_none_the_old() -
 
     assert (delivery_of(changed), delivery_of(taken_out)) == (other, CANARY)
     assert split_of(changed).to_gateway_json()["sticky"] == {"header": "x-user"}
+    assert split_of(inputs_of(state_of(cart(other)))).to_gateway_json()["sticky"] == {"header": "x-user"}
     assert [has_delivery(one) for one in (changed, taken_out, without)] == [True, True, False]
     with pytest.raises(ValueError, match="cart has no delivery"):
         delivery_of(without)
