@@ -23,7 +23,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
-from typing import Any
+from typing import Any, cast
 
 import msgspec
 
@@ -58,7 +58,7 @@ class OwnComponent:
             made = self.render(msgspec.structs.replace(unit, commit=""))
             # What is not plain data is refused, and what the component keeps of it cannot change any more.
             bodies = msgspec.json.decode(msgspec.json.encode(list(made)), type=list[dict[str, Any]])
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             raise self._failed(unit, f"{type(error).__name__}: {error}") from error
         return [self._complete(unit, body) for body in bodies]
 
@@ -129,7 +129,10 @@ def _wrong_marks(where: str, metadata: Mapping[str, Any]) -> str:
 
 @cache
 def installed() -> tuple[OwnComponent, ...]:
-    """Every component of this environment, by name; raises ComponentFailed."""
+    """Every component of this environment, by name; raises ComponentFailed.
+
+    A worker asks when it starts: one that cannot render must not take up a rollout, which it could not restore either.
+    """
     return load(entry_points(group=GROUP))
 
 
@@ -140,14 +143,27 @@ def load(points: Iterable[EntryPoint]) -> tuple[OwnComponent, ...]:
         if point.name in found or not _NAME.match(point.name):
             why = "is named by two packages" if point.name in found else "is no name"
             raise ComponentFailed(
-                f"the component {point.name!r} {why}",
+                f"the component {point.name!r} {why}{_named_by(point)}",
                 next_step="use lower-case letters, digits and hyphens, at most 40, and every name once",
             )
-        try:
-            found[point.name] = OwnComponent(point.name, point.load())
-        except Exception as error:
-            raise ComponentFailed(
-                f"the component {point.name} cannot be imported: {type(error).__name__}: {error}",
-                next_step=f"correct or uninstall the package that names it under {GROUP}",
-            ) from error
+        found[point.name] = OwnComponent(point.name, _imported(point))
     return tuple(found[name] for name in sorted(found))
+
+
+def _imported(point: EntryPoint) -> Render:
+    """The function that ``point`` names; raises ComponentFailed where it is none, or its import fails or exits."""
+    try:
+        found = point.load()
+        if not callable(found):
+            raise TypeError(f"{point.value} is no function")
+    except (Exception, SystemExit) as error:
+        raise ComponentFailed(
+            f"the component {point.name} cannot be imported: {type(error).__name__}: {error}{_named_by(point)}",
+            next_step=f"correct or uninstall the package that names it under {GROUP}, then start again",
+        ) from error
+    return cast(Render, found)
+
+
+def _named_by(point: EntryPoint) -> str:
+    """The package that ``point`` is of, where it is of one."""
+    return f" (package {point.dist.name} {point.dist.version})" if point.dist else ""

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 
 from pipelines.following import Follower
 from policies.errors import AdxError
-from policies.spec import Spec
 
 if TYPE_CHECKING:  # PyGithub costs 0.2 s
     from workflows.clients.hosting import Hosting
@@ -31,7 +30,8 @@ ENDS: dict[str, tuple[StatusState, DeploymentState]] = {
 }
 
 
-class Told(Spec):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Told:
     """What a reader of the pull request sees of one environment."""
 
     status: StatusState

@@ -8,6 +8,7 @@
     └── AdxValidationError      the input is wrong and will stay wrong: never tried again
         ├── RolloutRefused      the commit is not to be delivered (quarantined, not on the branch, …)
         │   └── PlanMoved       what would be applied is not what was reviewed
+        ├── NamespaceOccupied   it would go into a namespace that others made
         ├── WorkloadFailed      the cluster says that a workload will not become ready
         ├── ReleaseRejected     a new release was found to be worse than it may be
         ├── PostDeploymentTestFailed
@@ -39,6 +40,10 @@ class RolloutRefused(AdxValidationError):
 
 class PlanMoved(RolloutRefused):
     """What would be applied is not a plan that was previewed (and approved, where that is asked for)."""
+
+
+class NamespaceOccupied(AdxValidationError):
+    """A delivery would go into a namespace that others made. No fault of the commit: nothing is quarantined."""
 
 
 class WorkloadFailed(AdxValidationError):

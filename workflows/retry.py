@@ -27,7 +27,14 @@ from temporalio.common import RetryPolicy
 from temporalio.exceptions import ApplicationError, CancelledError
 from temporalio.worker import ActivityInboundInterceptor, ExecuteActivityInput, Interceptor
 
-from infra.errors import NameInvalid, PassphraseMissing, StackInputsInvalid, StackLocked, ToolMissing
+from infra.errors import (
+    ComponentFailed,
+    NameInvalid,
+    PassphraseMissing,
+    StackInputsInvalid,
+    StackLocked,
+    ToolMissing,
+)
 from policies.errors import AdxError, DeclarationError
 from policies.git_errors import (
     AddressRefused,
@@ -72,6 +79,7 @@ _RULES: tuple[tuple[tuple[type[BaseException], ...], RetryRule], ...] = (
         VALIDATION,
     ),
     ((AddressRefused, CommitMissing, CommitNotOnBranch, HistoryRewritten, NotNewer, RefRefused), VALIDATION),
+    ((ComponentFailed,), VALIDATION),
     ((AdxTimeoutError, TimeoutError), TIMEOUT),
     ((AdxConnectionError, ConnectionError, StackLocked, RepositoryUnreachable), CONNECTION),
 )

@@ -18,6 +18,7 @@ from temporalio.api.workflowservice.v1 import DescribeTaskQueueRequest
 from temporalio.client import Client
 from temporalio.worker import Worker
 
+from infra.own_components import installed
 from workflows.connection import connect
 from workflows.drift.schedule import keep_schedules
 from workflows.heartbeats import Heartbeats
@@ -75,6 +76,7 @@ async def run_worker(environ: Mapping[str, str], *, listen: str, kinds: Sequence
     """
     places = places_from(environ)
     cells_at_once_from(environ)  # refused now, not in the middle of a rollout
+    installed()  # so is a component that no restore could render with either
     observed = observed_runtime()
     client = await connect(environ, runtime=observed.runtime)
     async with contextlib.AsyncExitStack() as stack:

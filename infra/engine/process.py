@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import fcntl
 import os
 import signal
 import sys
@@ -21,7 +20,6 @@ from infra.errors import EngineError, ToolMissing
 
 LONGEST_LINE_BYTES = 64 * 1024 * 1024  # one event holds two states of a resource
 TAIL_LINES = 200
-PIPE_BYTES = 1024 * 1024  # what Linux allows everybody
 LAUNCHER = Path(__file__).with_name("launcher.py")
 OnLine = Callable[[bytes], None]
 
@@ -64,23 +62,10 @@ async def start_pulumi(arguments: Sequence[str], folder: Path, environment: Mapp
     """Start pulumi in a session of its own, so that a terminal's Ctrl-C does not reach it past the engine."""
     program = find_tool("pulumi", environment)
     command = [sys.executable, "-I", "-S", str(LAUNCHER), str(os.getpid()), program, *arguments]
-    process = await asyncio.create_subprocess_exec(
+    return await asyncio.create_subprocess_exec(
         *command, cwd=folder, env=environment, stdin=asyncio.subprocess.DEVNULL, stdout=PIPE, stderr=PIPE,
         limit=LONGEST_LINE_BYTES, start_new_session=True,
     )  # fmt: skip
-    widen(process)
-    return process
-
-
-def widen(process: Process) -> None:
-    """Let more of the event stream wait in its pipe, where the system allows it.
-
-    A worker that is paused does not read; pulumi then stops when the pipe is full, and keeps the stack's lock.
-    """
-    transport = process._transport.get_pipe_transport(1)  # type: ignore[attr-defined] # asyncio has no other way to it
-    if sys.platform == "linux" and transport is not None:
-        with contextlib.suppress(OSError):
-            fcntl.fcntl(transport.get_extra_info("pipe"), fcntl.F_SETPIPE_SZ, PIPE_BYTES)
 
 
 def find_tool(name: str, environment: Mapping[str, str]) -> str:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from pipelines.adoption import sources
 from pipelines.adoption.errors import InitRefused
+from pipelines.adoption.package import requirement, unknown
 from policies.tree_layout import MAX_ENVIRONMENT_NAME, MAX_TENANT_NAME, declaration_at
 
 _ENVIRONMENT = "environments/ENVIRONMENT/"
@@ -17,14 +18,18 @@ _LOCKED = 'default: "requirements.txt"\n  programs:'
 
 @dataclass(frozen=True)
 class NewRepository:
-    """What a repository is called, its environments in the order of promotion, and the version of ADX."""
+    """What a repository is called, its environments in the order of promotion, the version of ADX.
+
+    ``package`` says where that version is installed from (``package.requirement``); empty: nobody knows yet.
+    """
 
     name: str
     environments: Sequence[str]
     version: str
+    package: str = ""
 
     def files(self) -> dict[str, str]:
-        """Text by path; raises InitRefused for names that nothing can have."""
+        """Text by path; raises InitRefused for names that nothing can have, and for a package."""
         self._check()
         made = sources.schemas() | {"infra/__main__.py": sources.program()}
         made |= {f".github/{path}": _with_lock(path, text) for path, text in sources.workflows().items()}
@@ -46,6 +51,7 @@ class NewRepository:
             "FIRST": self.environments[0],
             "DATABASE": self.name.replace("-", "_"),
             "VERSION": self.version,
+            "PACKAGE": requirement(self.package, self.version) if self.package else unknown(self.version),
         }
         for name, value in values.items():
             text = text.replace(f"__{name}__", value)

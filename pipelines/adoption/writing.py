@@ -2,24 +2,40 @@
 
 from __future__ import annotations
 
-import subprocess
+import contextlib
+import errno
+import os
+import stat
 from collections.abc import Mapping
-from pathlib import Path
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
 
 from pipelines.adoption.errors import InitRefused
+from policies.errors import AdxError
+from policies.git_process import run
 
 SHOWN = 3
+_LINKS = frozenset({errno.ELOOP, errno.ENOTDIR, errno.ENXIO})  # what opening says of a link, or of what is no file
 
 
-def create(folder: Path, files: Mapping[str, str]) -> bool:
-    """Write ``files`` into ``folder``, and make it a git repository with the branch ``main`` where it is in none.
+@dataclass(frozen=True)
+class Created:
+    """Whether the folder is a git repository of its own, and the one around it, if any."""
 
-    Returns whether it is in a git repository afterwards: without git it is not. Nothing is committed. Raises
-    InitRefused when the folder holds anything but ``.git``.
+    is_repository: bool
+    within: Path | None
+
+
+def create(folder: Path, files: Mapping[str, str]) -> Created:
+    """Write ``files`` into ``folder``, and make it a git repository of its own, with the branch ``main``.
+
+    Below another repository too: ADX reads a repository from its root. Without git it is none. Nothing is committed.
+    Raises InitRefused when the folder holds anything but ``.git``.
     """
     refuse_unless_empty(folder)
     _write(folder, files)
-    return _is_in_git(folder) or _git(folder, "init", "--quiet", "--initial-branch=main")
+    within = next((parent for parent in folder.parents if (parent / ".git").exists()), None)
+    return Created((folder / ".git").exists() or _git_init(folder), within)
 
 
 def refuse_unless_empty(folder: Path) -> None:
@@ -39,18 +55,28 @@ def refuse_unless_empty(folder: Path) -> None:
 
 
 def renew(folder: Path, files: Mapping[str, str]) -> None:
-    """Write ``files`` over what they were; raises InitRefused where there is no repository to renew."""
+    """Write ``files`` over what they were; raises InitRefused where there is no repository to renew.
+
+    A link among them is refused before anything is written: whoever wrote the repository chose where it leads.
+    """
     if not (folder / "environments").is_dir():
         raise InitRefused(f"{folder} has no environments/", next_step="name a repository, or leave --schemas out")
+    for path in files:
+        for part in (PurePosixPath(path), *PurePosixPath(path).parents[:-1]):
+            if (folder / part).is_symlink():
+                raise _link(folder / part)
     _write(folder, files)
 
 
 def _write(folder: Path, files: Mapping[str, str]) -> None:
     try:
-        for path, text in files.items():
-            target = folder / path
-            target.parent.mkdir(parents=True, exist_ok=True)
-            target.write_text(text, "utf-8")
+        folder.mkdir(parents=True, exist_ok=True)
+        root = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            for path, text in files.items():
+                _write_file(folder, root, path, text)
+        finally:
+            os.close(root)
     except OSError as error:
         raise InitRefused(
             f"{error.filename or folder} cannot be written: {error.strerror}",
@@ -58,13 +84,48 @@ def _write(folder: Path, files: Mapping[str, str]) -> None:
         ) from error
 
 
-def _is_in_git(folder: Path) -> bool:
-    return any((candidate / ".git").exists() for candidate in (folder, *folder.parents))
+def _write_file(folder: Path, root: int, path: str, text: str) -> None:
+    """Write below the folder that ``root`` has open, through no link, even one that appears meanwhile."""
+    *folders, name = path.split("/")
+    parent = os.dup(root)
+    try:
+        for child in folders:
+            parent = _entered(parent, child)
+        flags = os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+        descriptor = os.open(name, flags, 0o666, dir_fd=parent)
+    except OSError as error:
+        if error.errno in _LINKS:
+            raise _link(folder / path) from error
+        raise OSError(error.errno, error.strerror, str(folder / path)) from error
+    finally:
+        os.close(parent)
+    with os.fdopen(descriptor, "w", encoding="utf-8", newline="\n") as file:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            raise _link(folder / path)
+        file.truncate()
+        file.write(text)
 
 
-def _git(folder: Path, *arguments: str) -> bool:
+def _entered(parent: int, name: str) -> int:
+    """The folder ``name`` in ``parent``, made where it is not there; ``parent`` is closed if it could be opened."""
+    with contextlib.suppress(FileExistsError):
+        os.mkdir(name, dir_fd=parent)
+    child = os.open(name, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=parent)
+    os.close(parent)
+    return child
+
+
+def _link(path: Path) -> InitRefused:
+    return InitRefused(
+        f"{path} is a link, or lies below one, or is no file",
+        next_step="see where it leads, remove it, and run the command again",
+    )
+
+
+def _git_init(folder: Path) -> bool:
     """Whether git ran and succeeded."""
     try:
-        return subprocess.run(["git", *arguments], cwd=folder, capture_output=True, check=False).returncode == 0
-    except OSError:
+        run(folder, "init", "--quiet", "--initial-branch=main")
+    except AdxError:
         return False
+    return True

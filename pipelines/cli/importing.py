@@ -46,8 +46,8 @@ def import_(
 
     Proposes services.yaml and configuration.yaml of ENV, with environment.yaml and flags.yaml where the repository has
     none. What declarations cannot express, what is guessed and what ADX does otherwise stands in the table and as a
-    comment above the line it is about. Exit status 3 when the repository would not be valid with the files in it, 6
-    when there is no such namespace.
+    comment above the line it is about. Exit status 3 when the repository (with --write: DIR) would not be valid with
+    the files in it, 6 when there is no such namespace.
 
     \b
     Examples:
@@ -61,7 +61,7 @@ def import_(
 
     _check_names({"--env": environment, "--tenant": tenant, "--owner": owner, "--into": into})
     invocation = current(ctx)
-    wish = Wish(namespace, environment, invocation.settings.folder, tenant, owner, into)
+    wish = Wish(namespace, environment, invocation.settings.folder, tenant, owner, into, folder)
     found = asyncio.run(_import(invocation, wish, context))
     if folder is not None:
         write(folder, found.files)

@@ -67,7 +67,7 @@ def policy(
       adx policy --base origin/main --head HEAD
       adx policy --head my-branch --environment production --json
     """
-    from pipelines.preview.commands import run_policy
+    from pipelines.cli.previewing import run_policy
 
     invocation = current(ctx)
     leave(run_policy(invocation, base, head, environments or [], report_to))
@@ -104,7 +104,7 @@ def preview(
       adx preview --base main --head my-branch --format markdown > report.md
       adx preview --head main                    what is merged and not delivered yet
     """
-    from pipelines.preview.commands import PreviewRequest, run_preview
+    from pipelines.cli.previewing import PreviewRequest, run_preview
 
     invocation = current(ctx)
     chosen = output_format or (Format.JSON if invocation.is_json else Format.TERMINAL)
@@ -142,7 +142,7 @@ def comment(
     Example:
       adx comment report-*.json --pull-request 42 --markdown report.md
     """
-    from pipelines.preview.commands import run_comment
+    from pipelines.cli.previewing import run_comment
 
     run_comment(current(ctx), reports, pull_request, markdown, artifact_url)
 

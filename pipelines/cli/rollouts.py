@@ -238,7 +238,7 @@ def _receipts(invocation: Invocation, receipts: list[Receipt]) -> None:
 
 
 def _say_receipts(invocation: Invocation, receipts: list[Receipt]) -> None:
-    from pipelines.screens.common import short
+    from pipelines.words import short
 
     for receipt in receipts:
         commit = f" {short(receipt.commit)}" if receipt.commit else ""

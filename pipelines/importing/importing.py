@@ -37,7 +37,8 @@ class NamespaceDeclared(AdxError):
 class Wish:
     """What is asked for: a namespace, as the platform of ``environment`` or, with ``tenant``, as that tenant's.
 
-    ``into`` is the namespace that a new environment is to have; ``folder`` the repository as it is.
+    ``into`` is the namespace that a new environment is to have; ``folder`` the repository as it is; ``written`` the
+    folder that the files are to be written into, if any: that one has to be valid then.
     """
 
     namespace: str
@@ -46,6 +47,7 @@ class Wish:
     tenant: str | None = None
     owner: str | None = None
     into: str | None = None
+    written: Path | None = None
 
 
 async def imported(wish: Wish, reader: NamespaceReader) -> Imported:
@@ -69,8 +71,10 @@ async def imported(wish: Wish, reader: NamespaceReader) -> Imported:
         proposal = propose(contents, place, _existing(specs), wish.into)
     rows = proposal.rows
     is_beside = proposal.target_namespace != wish.namespace
-    if is_beside and await reader.is_of_others(proposal.target_namespace):
-        rows = tuple(in_order([*rows, danger_of(proposal.target_namespace)]))
+    there = await reader.namespace(proposal.target_namespace) if is_beside else None
+    refused = danger_of(there, wish.environment) if there is not None else None
+    if refused is not None:
+        rows = tuple(in_order([*rows, refused]))
     return Imported(
         namespace=wish.namespace,
         environment=wish.environment,
@@ -79,7 +83,7 @@ async def imported(wish: Wish, reader: NamespaceReader) -> Imported:
         files=proposal.files,
         rows=rows,
         objects=sum(map(len, contents.objects.values())) + len(contents.others),
-        problems=problems_with(wish.folder, proposal.files),
+        problems=problems_with(wish.folder if wish.written is None else wish.written, proposal.files),
         next_steps=next_steps(wish, proposal, rows, contents),
     )
 
@@ -90,6 +94,8 @@ def next_steps(wish: Wish, proposal: Proposal, rows: tuple[Row, ...], contents: 
     secrets = sum(row.kind == "secret" for row in rows)
     if secrets:
         steps.append(f"put {secrets} secret(s) into Vault where the references lead; they are no variables any more")
+    if proposal.in_clear:
+        steps.append(f"look through the {proposal.in_clear} value(s) that were taken over in clear: is any a secret?")
     target = proposal.target_namespace
     if wish.tenant is not None:
         steps.append(f"`adx preview` shows what a merge would make in {target}; what runs there is left alone")
@@ -97,7 +103,7 @@ def next_steps(wish: Wish, proposal: Proposal, rows: tuple[Row, ...], contents: 
         steps.append("`adx preview` shows what a merge would make")
     dangers = [row for row in rows if row.kind == "danger"]
     if any(row.what != DELIVERED for row in dangers):
-        steps.append(f"not yet a delivery: it is refused, as others made {target} (docs/importing.md)")
+        steps.append(f"not yet a delivery: it is refused, as {target} is not {wish.environment}'s (docs/importing.md)")
     elif dangers:
         steps.append(f"not yet a delivery: {contents.namespace} is ADX's already, from another declaration")
     elif wish.tenant is None:

@@ -8,7 +8,7 @@ from typing import Any
 
 from pipelines.importing.model import Json
 from pipelines.importing.notes import Notes
-from policies.secrets import credential_shape, key_names_a_secret
+from pipelines.importing.secrets_in_clear import why_secret
 
 PROBES = {"readiness": "readinessProbe", "liveness": "livenessProbe", "startup": "startupProbe"}
 _TIMINGS = {
@@ -101,7 +101,7 @@ def _headers(asked: Mapping[str, Any], notes: Notes, place: str, name: str) -> J
     kept = {}
     for header in asked.get("httpHeaders") or ():
         key, value = str(header["name"]), str(header.get("value", ""))
-        if value and (key_names_a_secret(key) or credential_shape(value)):
+        if why_secret(key, value) is not None:
             notes.add("secret", f"{place}.httpGet.httpHeaders[{key}]", "looks like a secret: not taken over",
                       at=f"probes.{name}")  # fmt: skip
         else:

@@ -16,6 +16,7 @@ from pipelines.importing.notes import Notes
 from pipelines.importing.proposal import Proposal, dangers, in_order
 from pipelines.importing.services import Draft, Place, draft_of
 from pipelines.importing.workloads import valid_name, workloads_of
+from policies.configuration.values_secrets import is_secret_text
 from policies.declarations import Declarations
 from policies.infrastructure.spec import EnvironmentSpec
 from policies.schemas import validator_for
@@ -41,7 +42,7 @@ def propose(contents: Contents, place: Place, existing: Existing, target: str | 
     comparisons, new = _compared(contents, documents.declared(environment, existing.flags, drafts), place, drafts)
     said = [*about.rows, *refused, *(row for draft in drafts for row in draft.notes.rows)]
     rows = [
-        *dangers(contents, target),
+        *dangers(contents, target, place.environment),
         *said,
         *_unsaid(_placed(comparisons, drafts, place), said),
         *comparing.rows_of_the_rest(contents, comparisons.keys() | {row.object for row in refused}),
@@ -50,7 +51,13 @@ def propose(contents: Contents, place: Place, existing: Existing, target: str | 
     rows = in_order(rows)
     document = None if isinstance(environment, EnvironmentSpec) else environment
     files = environment_files(place, document, drafts, rows, has_flags=existing.flags is not None)
-    return Proposal(files, tuple(rows), target, comparisons)
+    return Proposal(files, tuple(rows), target, comparisons, sum(map(_in_clear, drafts)))
+
+
+def _in_clear(draft: Draft) -> int:
+    """How many variables stand in the files with the value that they have."""
+    values = [*draft.document.get("env", {}).values(), *draft.values.values()]
+    return sum(not is_secret_text(value) for value in values)
 
 
 def beside(namespace: str) -> str:

@@ -34,7 +34,7 @@ def propose_tenant(contents: Contents, name: str, place: Place, declared: Enviro
     target, path = tenant_namespace(place.environment, name), f"tenants/{name}.yaml"
     all_rows = in_order(
         [
-            *dangers(contents, target),
+            *dangers(contents, target, place.environment),
             *rows,
             *(row for comparison in comparisons.values() for row in comparison.rows),
             *rows_of_tenant(contents, comparisons),

@@ -11,7 +11,6 @@ import asyncio
 import os
 from urllib.parse import quote
 
-from infra.metadata import MANAGED_BY
 from pipelines.importing.model import Contents, Json, Other
 from policies.errors import AdxError
 from workflows.clients.kubernetes import addresses, kubeconfig
@@ -21,7 +20,6 @@ from workflows.clients.kubernetes.kinds import KINDS, Kind
 from workflows.errors import AdxConnectionError, AdxTimeoutError
 
 IN_FULL = tuple(kind for kind in KINDS if kind.kind not in {"Namespace", "HTTPRoute"})
-MANAGED_BY_LABEL = "app.kubernetes.io/managed-by"
 # Never listed, or made of other objects by the cluster itself.
 _NEVER = frozenset({"Secret"})
 _MADE_BY_OTHERS = frozenset(
@@ -62,15 +60,13 @@ class NamespaceReader:
         others = await self._others(own, unread)
         pods = found.pop("Pod")
         objects = {kind: items for kind, items in found.items() if items}
-        bare = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}}
-        objects["Namespace"] = ({**bare, **itself},)
+        objects["Namespace"] = ({**_bare(namespace), **itself},)
         return Contents(namespace, objects, tuple(others), unread, pods)
 
-    async def is_of_others(self, namespace: str) -> bool:
-        """Whether there is such a namespace, and ADX did not make it; also where that may not be read."""
-        itself = await self._itself(quote(namespace, safe=""), {})
-        labels = {} if itself is None else (itself.get("metadata") or {}).get("labels") or {}
-        return itself is not None and labels.get(MANAGED_BY_LABEL) != MANAGED_BY
+    async def namespace(self, name: str) -> Json | None:
+        """The object of the namespace ``name``; None when there is none, its name alone when it may not be read."""
+        itself = await self._itself(quote(name, safe=""), {})
+        return None if itself is None else {**_bare(name), **itself}
 
     async def close(self) -> None:
         """Give back all connections."""
@@ -152,6 +148,10 @@ class NamespaceReader:
         except (AdxConnectionError, AdxTimeoutError, ClusterFailed, ClusterRefused) as error:
             unread[f"kinds of {path.removeprefix('/apis/')}"] = str(error)
             return []
+
+
+def _bare(namespace: str) -> Json:
+    return {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}}
 
 
 def _collection(path: str) -> tuple[str, str]:

@@ -13,8 +13,7 @@ from dataclasses import dataclass, field
 
 from pipelines.importing.model import Json
 from pipelines.importing.notes import Notes
-from policies.configuration.values_secrets import is_secret_text
-from policies.secrets import credential_shape, key_names_a_secret
+from pipelines.importing.secrets_in_clear import why_secret
 from policies.yaml_text import refusals_of_characters
 
 _WORDS = {"secretRef": "Secret", "configMapRef": "ConfigMap"}
@@ -74,9 +73,9 @@ def settings_of(
             values.add("secret", place, f"{whence}: put it where the reference leads", at=name)
         elif one.value is None or not _is_writable(name, one.value):
             continue  # the comparison of objects says so
-        elif _looks_secret(name, one.value):
+        elif (why := why_secret(name, one.value)) is not None:
             made.values[name] = f"vault:{vault_path}#{name}"
-            values.add("secret", place, "looks like a secret in clear: put it where the reference leads", at=name)
+            values.add("secret", place, why, at=name)
         elif one.config_map is not None:
             made.values[name] = one.value
         else:
@@ -114,10 +113,3 @@ def _is_writable(name: str, value: str) -> bool:
     if not _NAME.match(name) or len(value) > LONGEST_VALUE or _CONTROL.search(value):
         return False
     return not any(refusals_of_characters(value))
-
-
-def _looks_secret(name: str, value: str) -> bool:
-    """As the validator decides: by the name, unless the value is empty, or by the shape of the value."""
-    if is_secret_text(value) or credential_shape(value) is not None:
-        return True
-    return value != "" and key_names_a_secret(name)

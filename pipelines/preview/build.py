@@ -19,7 +19,7 @@ from pipelines.preview.migrations.report import FoundMigrations
 from pipelines.preview.removal import deleted_environment, recreated_tenants
 from pipelines.preview.report import EnvironmentReport, Holds, ResourceRow, TenantEffect, UnitRow
 from pipelines.preview.waves import fleet_outline
-from pipelines.screens.common import counted
+from pipelines.words import counted
 from policies.change_set import ChangeSet, FieldChange, UnitChange, diff
 from policies.checkov.findings import PolicyFinding
 from policies.desired_state import DesiredState, TenantInputs, Unit

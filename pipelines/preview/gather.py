@@ -30,7 +30,7 @@ from policies.errors import AdxError
 from policies.git_errors import CommitMissing
 from workflows.clients.kubernetes import Cluster
 from workflows.drift.before import drift_before
-from workflows.infrastructure.occupied import occupied_namespaces
+from workflows.infrastructure.occupied import Occupied, occupied_namespaces
 
 AT_ONCE = 2
 UNDER_WAY = "A rollout is under way: what it leaves behind may change this plan."
@@ -60,7 +60,7 @@ class Facts:
     binding: PlanBinding | None = None
     unchecked: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
-    occupied: list[str] = field(default_factory=list)
+    occupied: tuple[Occupied, ...] = ()
 
     @property
     def known_change(self) -> EnvironmentChange:

@@ -7,24 +7,24 @@ from collections.abc import Iterable
 from policies.desired_state import DesiredState, TenantInputs
 from policies.errors import Problem
 from policies.findings import environment_file, tenant_file
-from workflows.infrastructure.occupied import way_out, what_is_occupied
+from workflows.infrastructure.occupied import Occupied, way_out, what_is_occupied
 
 RULE = "infrastructure.occupied-namespace"
 
 
-def occupied(after: DesiredState, namespaces: Iterable[str]) -> tuple[Problem, ...]:
-    """One problem for each of ``namespaces``, at the document that declares it."""
+def occupied(after: DesiredState, found: Iterable[Occupied]) -> tuple[Problem, ...]:
+    """One problem for each namespace of ``found``, at the document that declares it."""
     return tuple(
         Problem(
-            file=_declared_in(after, name),
+            file=_declared_in(after, one.name),
             line=0,
             column=0,
             path="",
-            what=what_is_occupied([name]),
-            fix=way_out(after.environment, name),
+            what=what_is_occupied([one]),
+            fix=way_out(after.environment, one),
             rule=RULE,
         )
-        for name in namespaces
+        for one in found
     )
 
 

@@ -15,7 +15,7 @@ from pipelines.preview.folding import Item, Section
 from pipelines.preview.layout import Room, change_words, folded, section
 from pipelines.preview.report import Disruption, EnvironmentReport, Report, UnitRow
 from pipelines.preview.sentences import ACTIONS, declared, effects, is_noticed, using
-from pipelines.screens.common import counted
+from pipelines.words import counted
 
 _DOWNTIME = {"certain": "**downtime**", "possible": "**downtime possible**", "none": "no downtime"}
 _CHANGED = {"add": " is new", "change": "", "remove": " **is removed**"}

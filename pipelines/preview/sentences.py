@@ -21,7 +21,7 @@ from pipelines.preview.report import (
     UnitRow,
     Verdict,
 )
-from pipelines.screens.common import counted
+from pipelines.words import counted
 from policies.errors import Problem
 
 UnitAction = Literal["add", "change", "remove"]

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 
 from pipelines.preview.report import FleetOutline, Holds, WaveOutline
-from pipelines.screens.common import counted, duration
+from pipelines.words import counted, duration
 from policies.change_set import ChangeSet, diff
 from policies.desired_state import DesiredState
 from policies.infrastructure.spec import EnvironmentSpec, FleetRules, Window

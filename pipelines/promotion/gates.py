@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from pipelines.promotion.model import Gate
-from pipelines.screens.common import counted, duration, moment
+from pipelines.words import counted, duration, moment
 from policies.infrastructure.spec import Promotion
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from pipelines.preview.escaping import code, one_line
 from pipelines.promotion.model import Change, Gate, Kept, Promotion, Version, name_of
-from pipelines.screens.common import counted, moment
+from pipelines.words import counted, moment
 
 COMMENT_KEY = "adx/promotion"
 MOST_ROWS = 100

@@ -9,7 +9,7 @@ from rich.console import Group, RenderableType
 from rich.text import Text
 
 from pipelines.output import plain, table
-from pipelines.screens.common import counted, moment
+from pipelines.words import counted, moment
 from policies.configuration.values_resolution import Declared
 from workflows.configuration.declaring import Committed
 from workflows.configuration.models import Difference, Version

@@ -9,7 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from pipelines.output import plain
-from pipelines.screens.common import counted, short
+from pipelines.words import counted, short
 from policies.change_set import ChangeSet, FieldChange, UnitChange
 
 _SIGNS = {"add": "+", "change": "~", "remove": "-"}

@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from pipelines.output import plain
-from pipelines.screens.common import short
+from pipelines.words import short
 from workflows.drift.findings import DriftedField, DriftedObject, EnvironmentDrift, sentence
 
 LONGEST_VALUE = 160

@@ -11,7 +11,8 @@ from rich.text import Text
 
 from pipelines.explaining.model import Consumer, Delivered, Explanation, ObjectRow, RuleRow, UnitExplanation
 from pipelines.output import plain, table
-from pipelines.screens.common import moment, short, style_of
+from pipelines.screens.common import style_of
+from pipelines.words import moment, short
 
 MANY_UNITS = 5
 MOST_NAMES = 15

@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from pipelines.output import plain, table
-from pipelines.screens.common import counted, short
+from pipelines.words import counted, short
 from policies.configuration.flags.evaluator import Evaluation
 from policies.configuration.flags.explanation import Explanation
 from policies.configuration.flags.spec import FlagDecision, FlagSpec

@@ -10,8 +10,8 @@ from rich.table import Table
 from rich.text import Text
 
 from pipelines.output import plain
-from pipelines.screens.common import duration, moment, parsed, seconds_between
 from pipelines.watching.view import Counts, FleetView, Hold, Pace, WaveView, wave_title
+from pipelines.words import duration, moment, parsed, seconds_between
 
 FAILURES_SHOWN = 5
 CELLS_SHOWN = 6

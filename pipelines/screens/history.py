@@ -10,8 +10,9 @@ from rich.padding import Padding
 from rich.text import Text
 
 from pipelines.output import plain
-from pipelines.screens.common import duration, moment, seconds_between, short, style_of
+from pipelines.screens.common import style_of
 from pipelines.screens.next_steps import after_rollout
+from pipelines.words import duration, moment, seconds_between, short
 from workflows.ledger.models import Rollout
 from workflows.ledger.unit_history import UnitDecision, UnitEntry, UnitStory
 

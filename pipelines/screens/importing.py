@@ -15,7 +15,7 @@ from rich.text import Text
 from pipelines.importing.files import general
 from pipelines.importing.model import Imported, Row
 from pipelines.output import plain
-from pipelines.screens.common import counted
+from pipelines.words import counted
 
 MOST_OBJECTS = 3
 LONGEST_VALUE = 40

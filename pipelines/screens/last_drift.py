@@ -10,7 +10,7 @@ from rich.text import Text
 
 from pipelines.drift.last import LastCheck, LastUnit
 from pipelines.output import plain
-from pipelines.screens.common import moment, short
+from pipelines.words import moment, short
 from workflows.ledger.models import JsonObject
 
 _STYLES = {"as-delivered": "green", "drifted": "bold red", "rollout-under-way": "cyan", "unchecked": "bold yellow"}

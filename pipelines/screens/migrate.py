@@ -8,7 +8,7 @@ from rich.console import Group, RenderableType
 from rich.text import Text
 
 from pipelines.output import plain
-from pipelines.screens.common import counted, duration
+from pipelines.words import counted, duration
 from policies.migrations.catalog import lines
 from policies.migrations.safety.findings import SafetyFinding, TableAtStake
 from workflows.migrations.models import MigrationProof, Proof

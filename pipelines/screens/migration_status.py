@@ -9,7 +9,8 @@ from rich.text import Text
 
 from pipelines.migration_status import DatabaseStatus
 from pipelines.output import plain
-from pipelines.screens.common import counted, style_of
+from pipelines.screens.common import style_of
+from pipelines.words import counted
 from workflows.migrations.client import Operation
 
 TENANTS_SHOWN = 3

@@ -38,8 +38,8 @@ from pipelines.preview.sentences import (
     verdict_sentence,
 )
 from pipelines.preview.waves import rule_words, wave_title, wave_words
-from pipelines.screens.common import counted, short
 from pipelines.screens.preview_migrations import finding_texts, loss_texts, migration_texts
+from pipelines.words import counted, short
 from policies.change_set import FieldChange
 from policies.checkov.findings import PolicyFinding
 from policies.errors import Problem

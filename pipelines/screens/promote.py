@@ -11,7 +11,7 @@ from rich.text import Text
 from pipelines.output import plain, table
 from pipelines.promotion.model import Gate, Promotion, name_of
 from pipelines.promotion.text import others_of, shown
-from pipelines.screens.common import counted, moment, short
+from pipelines.words import counted, moment, short
 
 MOST_KEPT = 20
 

@@ -13,8 +13,8 @@ from rich.table import Table
 from rich.text import Text
 
 from pipelines.output import plain
-from pipelines.screens.common import counted, duration, parsed, seconds_between
 from pipelines.watching.releases import Release, ReleasesView, ReleaseView, Shares
+from pipelines.words import counted, duration, parsed, seconds_between
 
 NAMES_ALIGNED = 24
 """Names are padded to the longest, but one that is very long moves nothing."""

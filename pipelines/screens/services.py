@@ -9,9 +9,9 @@ from rich.table import Table
 from rich.text import Text
 
 from pipelines.output import plain, table
-from pipelines.screens.common import counted, short
 from pipelines.services.compatibility import Compatibility, Need
 from pipelines.services.declared import ServiceRow
+from pipelines.words import counted, short
 from policies.errors import Problem
 
 

@@ -10,9 +10,10 @@ from rich.padding import Padding
 from rich.text import Text
 
 from pipelines.output import plain
-from pipelines.screens.common import moment, short, style_of
+from pipelines.screens.common import style_of
 from pipelines.screens.releases import phase_words, shares_words
 from pipelines.services.releases import DeliveredRelease, ServiceReleases
+from pipelines.words import moment, short
 
 _INDENT = 2
 

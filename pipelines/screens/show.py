@@ -9,8 +9,9 @@ from rich.table import Table
 from rich.text import Text
 
 from pipelines.output import plain, table
-from pipelines.screens.common import MARKS, duration, moment, seconds_between, short, style_of
+from pipelines.screens.common import MARKS, style_of
 from pipelines.screens.next_steps import after_rollout
+from pipelines.words import duration, moment, seconds_between, short
 from workflows.ledger.models import Rollout, RolloutHistory, Step, UnitRecord
 
 

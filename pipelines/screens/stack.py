@@ -9,8 +9,9 @@ from rich.console import Group, RenderableType
 from rich.text import Text
 
 from pipelines.output import plain, table
-from pipelines.screens.common import short, style_of
+from pipelines.screens.common import style_of
 from pipelines.screens.next_steps import frozen, left_undone
+from pipelines.words import short
 from workflows.rollout.models import EnvironmentStatus
 
 if TYPE_CHECKING:

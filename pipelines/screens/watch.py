@@ -11,13 +11,14 @@ from rich.table import Table
 from rich.text import Text
 
 from pipelines.output import plain
-from pipelines.screens.common import MARKS, duration, moment, parsed, seconds_between, short, style_of
+from pipelines.screens.common import MARKS, style_of
 from pipelines.screens.fleet import fleet_screen, pace_words
 from pipelines.screens.next_steps import left_undone
 from pipelines.screens.releases import releases_screen, shares_words
 from pipelines.watching.changes import FleetChange, Progress, change_title
 from pipelines.watching.releases import KEPT, ReleasesView, ReleaseView, Shares, kept_until
 from pipelines.watching.view import FleetView
+from pipelines.words import duration, moment, parsed, seconds_between, short
 from workflows.models import StepProgress
 from workflows.rollout.models import RolloutStatus
 from workflows.rollout.step_names import CLEANUP_STEP, RELEASE_STEP, TENANTS_STEP

@@ -20,15 +20,22 @@ def quoted(text: str) -> str:
     return f"{before}{BEGIN}\n{_table()}\n{END}{after}"
 
 
+def figure(value: float) -> str:
+    """Three digits, and never an exponent: ``1463`` and ``0.0535``."""
+    return f"{value:.0f}" if abs(value) >= 1000 else f"{value:.3g}"
+
+
 def _table() -> str:
     results: list[Row] = json.loads(RESULTS.read_text())["results"]
     lines = ["| what | measured | beside | ratio | target | met |", "|---|---|---|---|---|---|"]
     for row in results:
-        beside = f"{row['baseline']['name']}: {row['baseline']['value']:.3g}" if row["baseline"] else ""
+        # GitHub would take a pipe in a name for the end of the cell.
+        name = row["baseline"]["name"].replace("|", r"\|") if row["baseline"] else ""
+        beside = f"{name}: {figure(row['baseline']['value'])}" if row["baseline"] else ""
         ratio = f"{row['ratio']:.2f}" if row["ratio"] is not None else ""
         met = "yes" if row["met"] else "**no**"
         lines.append(
-            f"| {row['name']} | {row['value']:.3g} {row['unit']} | {beside} | {ratio} | {row['target']} | {met} |"
+            f"| {row['name']} | {figure(row['value'])} {row['unit']} | {beside} | {ratio} | {row['target']} | {met} |"
         )
     return "\n".join(lines)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from itertools import groupby
 
-from scripts.bench.readme import RESULTS
+from scripts.bench.readme import RESULTS, figure
 from scripts.bench.rows import Row
 from scripts.docs.markdown import cell, code, table
 
@@ -32,7 +32,7 @@ def tables() -> str:
 
 
 def _row(row: Row) -> tuple[str, ...]:
-    beside = f"{cell(row['baseline']['name'])}: {row['baseline']['value']:.3g}" if row["baseline"] else ""
+    beside = f"{cell(row['baseline']['name'])}: {figure(row['baseline']['value'])}" if row["baseline"] else ""
     ratio = f"{row['ratio']:.2f}" if row["ratio"] is not None else ""
     met = "yes" if row["met"] else "**no**"
-    return (row["name"].partition(".")[2], f"{row['value']:.3g} {row['unit']}", beside, ratio, row["target"], met)
+    return (row["name"].partition(".")[2], f"{figure(row['value'])} {row['unit']}", beside, ratio, row["target"], met)

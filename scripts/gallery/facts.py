@@ -15,8 +15,8 @@ import msgspec
 
 from infra.binding import binding_of
 from infra.engine.plan import Plan
+from pipelines.cli.previewing import report_on
 from pipelines.preview.changes import EnvironmentChange, PullRequestChange, state_of
-from pipelines.preview.commands import report_on
 from pipelines.preview.gather import Facts, told
 from pipelines.preview.migrations.facts import Question, found_migrations
 from pipelines.preview.migrations.report import FoundMigrations

@@ -18,9 +18,9 @@ from pathlib import Path
 import psycopg
 from psycopg import sql
 
+from pipelines.cli.previewing import tools_of
 from pipelines.exit_codes import ExitCode
 from pipelines.preview.changes import PullRequestChange, read
-from pipelines.preview.commands import tools_of
 from pipelines.preview.gather import Facts, Gatherer
 from pipelines.preview.markdown import markdown
 from pipelines.preview.policy import PolicyQuestion, answer

@@ -24,6 +24,7 @@ class Installed:
     """An environment with ADX installed from its wheel."""
 
     folder: Path
+    wheel: Path
 
     @property
     def python(self) -> Path:
@@ -50,10 +51,11 @@ def install_wheel(folder: Path) -> Installed:
     wheels = folder / "wheels"
     _run([sys.executable, "-m", "hatchling", "build", "--target", "wheel", "--directory", wheels], cwd=ROOT)
     _run([sys.executable, "-m", "venv", "--without-pip", folder / "venv"])
-    installed = Installed(folder / "venv")
+    (wheel,) = wheels.glob("*.whl")
+    installed = Installed(folder / "venv", wheel)
     (site,) = installed.folder.glob("lib/python*/site-packages")
     (site / "dependencies.pth").write_text(f"{_DEPENDENCIES}\n")
-    installed.install(*wheels.glob("*.whl"))
+    installed.install(wheel)
     return installed
 
 

@@ -13,7 +13,7 @@ import yaml
 from pipelines.adoption import sources
 from pipelines.adoption.errors import InitRefused
 from pipelines.adoption.files import NewRepository
-from pipelines.adoption.writing import create, renew
+from pipelines.adoption.writing import _write, create, renew
 from pipelines.validate import validate
 from policies.checkov.documents import problems_of
 from tests.pipelines.command import adx, environment
@@ -58,7 +58,6 @@ def test_nothing_is_left_to_fill_in() -> None:
 
     left = [path for path, text in own.items() if re.search(r"__(?!main__)[A-Z]+__|boutique", text)]
     assert left == []
-    assert "adx==1.2.3" in files["requirements.in"].splitlines()
 
 
 def test_editors_find_the_schema_that_each_declaration_names() -> None:
@@ -105,8 +104,29 @@ def test_an_empty_clone_will_do(tmp_path: Path) -> None:
     """Given a repository in which nothing is committed yet, then it is taken as it is."""
     (tmp_path / ".git").mkdir()
 
-    assert create(tmp_path, {"tenants/a.yaml": "a"})
+    assert create(tmp_path, {"tenants/a.yaml": "a"}).is_repository
     assert (tmp_path / "tenants/a.yaml").read_text() == "a"
+    assert list((tmp_path / ".git").iterdir()) == []
+
+
+def test_below_another_repository_it_is_one_of_its_own(tmp_path: Path) -> None:
+    """Given a folder in a work tree, then that is said, and the steps that are told commit here and not there."""
+    subprocess.run(["git", "init", "--quiet", tmp_path], check=True)
+    # As a hook of the outer repository would: it must not be what is made anew.
+    environ = environment(tmp_path.parent / "home", GIT_DIR=str(tmp_path / ".git"))
+
+    ran = adx("init", "below/shop", "--json", environ=environ, folder=tmp_path)
+
+    assert ran.code == 0, ran.err
+    told, folder = json.loads(ran.out), tmp_path / "below/shop"
+    assert (told["within"], told["next_steps"][:2]) == (
+        str(tmp_path),
+        [f"cd {folder}", "git add --all && git commit --message Begin"],
+    )
+    top = subprocess.run(
+        ["git", "rev-parse", "--show-toplevel"], cwd=folder, capture_output=True, text=True, check=True
+    )
+    assert top.stdout.strip() == str(folder)
 
 
 @pytest.mark.parametrize(
@@ -140,3 +160,34 @@ def test_schemas_follow_an_upgrade_and_nothing_else_does(tmp_path: Path) -> None
     assert (len(schema.read_text()) > 1000, services.read_text()) == (True, "mine")
     with pytest.raises(InitRefused, match="has no environments/"):
         renew(tmp_path, sources.schemas())
+
+
+@pytest.mark.parametrize("link", ["schemas", "schemas/tenant.schema.json"])
+def test_schemas_are_written_through_no_link(tmp_path: Path, link: str) -> None:
+    """Given a link in a repository, then it is refused, and neither its target nor another schema is written."""
+    repository, elsewhere = tmp_path / "shop", tmp_path / "elsewhere"
+    create(repository, {"environments/a.yaml": "", "schemas/cell.json": "old"})
+    elsewhere.mkdir()
+    (elsewhere / "tenant.schema.json").write_text("mine")
+    if (repository / link).is_dir():
+        (repository / link).rename(repository / "aside")
+    (repository / link).symlink_to(elsewhere if link == "schemas" else elsewhere / "tenant.schema.json")
+
+    with pytest.raises(InitRefused, match=f"{link} is a link"):
+        renew(repository, {"schemas/cell.json": "new", **sources.schemas()})
+
+    assert {path.name: path.read_text() for path in elsewhere.iterdir()} == {"tenant.schema.json": "mine"}
+    assert [path.read_text() for path in repository.rglob("cell.json")] == ["old"]
+
+
+def test_a_link_that_appears_while_files_are_written_is_not_followed(tmp_path: Path) -> None:
+    """Given a link that no earlier look has seen, then opening the file refuses it."""
+    (tmp_path / "mine").write_text("mine")
+    (tmp_path / "a").symlink_to("mine")
+    (tmp_path / "c").symlink_to(".")
+
+    for path in ("a", "c/mine"):
+        with pytest.raises(InitRefused, match="is a link"):
+            _write(tmp_path, {path: "new"})
+
+    assert (tmp_path / "mine").read_text() == "mine"

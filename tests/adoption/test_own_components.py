@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from importlib.metadata import EntryPoint
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -14,9 +16,11 @@ from infra.errors import ComponentFailed
 from infra.own_components import GROUP, KINDS, TENANT_KINDS, OwnComponent, load
 from infra.render import render, render_unit
 from policies.desired_state import Unit
+from tests.pipelines.command import SOURCE, adx, environment
 from tests.support.desired import desired_state, platform_unit, service_unit, tenant_unit
 from workflows.cells.activities import TENANT_KINDS as COMPARED_OF_TENANTS
 from workflows.clients.kubernetes.kinds import KINDS as COMPARED
+from workflows.retry import as_application_error
 
 ENVIRONMENT = "test"
 Use = Callable[[Callable[[Unit], list[dict[str, Any]]]], None]
@@ -142,9 +146,46 @@ def test_only_what_is_compared_after_a_restore_can_be_rendered() -> None:
         (("a", "a"), "json:loads", "named by two packages"),
         (("A b",), "json:loads", "is no name"),
         (("a",), "nowhere.at.all:x", "cannot be imported: ModuleNotFoundError"),
+        (("a",), "infra.own_components:GROUP", "cannot be imported: TypeError: .* is no function"),
     ],
 )
 def test_entry_points_that_cannot_be_used_are_named(names: tuple[str, ...], value: str, told: str) -> None:
     """Given a wrong package, then the component is named: an object less would be a deletion."""
     with pytest.raises(ComponentFailed, match=told):
         load([EntryPoint(name, value, GROUP) for name in names])
+
+
+@pytest.mark.parametrize(
+    ("code", "told"),
+    [("import nowhere_at_all\n", "ModuleNotFoundError"), ("raise SystemExit(0)\n", "SystemExit: 0")],
+    ids=["raises", "exits"],
+)
+def test_a_worker_does_not_start_with_a_component_that_cannot_be_imported(tmp_path: Path, code: str, told: str) -> None:
+    """Given a broken package, then no worker takes up a rollout that it could not restore: it says which, and ends.
+
+    It ends before it connects to anything: nothing listens at the addresses that it is given.
+    """
+    (tmp_path / "shop_broken.py").write_text(code)
+    information = tmp_path / "shop_broken-1.0.dist-info"
+    information.mkdir()
+    (information / "METADATA").write_text("Metadata-Version: 2.1\nName: shop-broken\nVersion: 1.0\n")
+    (information / "entry_points.txt").write_text(f"[{GROUP}]\nsupport = shop_broken:support\n")
+    environ = environment(
+        tmp_path / "home",
+        PYTHONPATH=f"{SOURCE}:{tmp_path}",
+        ADX_TEMPORAL_ADDRESS="127.0.0.1:1",
+        ADX_LEDGER_URL="postgresql://nobody@127.0.0.1:1/none",
+    )
+
+    ran = adx("worker", "--listen", "127.0.0.1:0", "--json", environ=environ, folder=tmp_path)
+
+    assert ran.code == 1
+    error = json.loads(ran.err.splitlines()[-1])["error"]
+    assert error["message"].startswith(f"the component support cannot be imported: {told}")
+    assert error["message"].endswith("(package shop-broken 1.0)")
+    assert error["next_step"].startswith("correct or uninstall the package")
+
+
+def test_what_a_component_does_wrong_is_not_tried_again() -> None:
+    """Given the failure of a component, then Temporal is told that the same inputs fail again."""
+    assert as_application_error(ComponentFailed("broken"), 1).non_retryable

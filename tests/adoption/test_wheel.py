@@ -64,7 +64,9 @@ async def test_a_new_repository_is_delivered_by_the_package_with_its_own_compone
     installed, repository, stack = install_wheel(tmp_path), tmp_path / "repository", delivery.environment
     toolchain = delivery.environ.get("ADX_TOOLCHAIN_PATH", "")
     environ = {**delivery.environ, "PATH": installed.path(toolchain), "HOME": os.environ["HOME"]}
-    installed.adx("init", "repository", "--name", f"a{stack}", "-e", stack, folder=tmp_path, environ=environ)
+    wanted = ("repository", "--name", f"a{stack}", "-e", stack, "--package", str(installed.wheel))
+    installed.adx("init", *wanted, folder=tmp_path, environ=environ)
+    installed.install("--reinstall", "--require-hashes", "--requirement", repository / "requirements.in")
     commit(repository, {f"{name}/__init__.py": HOSTILE for name in PACKAGES} | files_of_guide(), "Begin")
     installed.install(repository / "components")
 

@@ -15,18 +15,18 @@ async def test_a_namespace_that_others_made_is_left_alone_until_it_is_given_to_a
     await client.create(Namespace(metadata=ObjectMeta(name=name)))
     await client.create(ConfigMap(metadata=ObjectMeta(name="theirs", namespace=name), data={"kept": "yes"}))
     delivery.start_worker()
-    commit = delivery.shop.merge("first")
+    delivery.shop.merge("first")
 
     refused = await delivery.deliver()
 
-    assert refused.failed_step == "validate"
+    assert (refused.outcome, refused.failed_step) == ("refused", "validate")
     assert f"others have made {name}" in refused.failure
     assert (await client.get(Namespace, name)).metadata.labels == {"kubernetes.io/metadata.name": name}
     assert await delivery.live() == {}
 
     labels = {"app.kubernetes.io/managed-by": "adx", "adx/environment": delivery.environment}
     await client.patch(Namespace, name, {"metadata": {"labels": labels}})
-    given = await delivery.deliver(commit, force=True)
+    given = await delivery.deliver()
 
     assert given.outcome == "delivered", given.failure
     assert (await client.get(ConfigMap, "theirs", namespace=name)).data == {"kept": "yes"}

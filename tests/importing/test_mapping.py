@@ -14,7 +14,7 @@ from pipelines.importing.images import NO_VERSION, image_of, parts_of
 from pipelines.importing.model import Contents
 from pipelines.importing.notes import Notes
 from pipelines.importing.pods import called_by
-from pipelines.importing.proposal import Proposal
+from pipelines.importing.proposal import DELIVERED, Proposal, dangers
 from pipelines.importing.propose import propose
 from pipelines.importing.services import Place
 from pipelines.importing.workloads import Workload, valid_name
@@ -252,3 +252,37 @@ def service_texts(found: Proposal) -> list[Any]:
     """All services of the proposed services.yaml."""
     text = next(file.text for file in found.files if file.path.endswith("services.yaml"))
     return list(yaml.safe_load(text)["services"])
+
+
+@pytest.mark.parametrize(
+    ("labels", "target", "said"),
+    [
+        ({}, "shop", "others made this namespace"),
+        ({"app.kubernetes.io/managed-by": "adx"}, "shop", "others made this namespace"),
+        ({"app.kubernetes.io/managed-by": "Helm", "adx/environment": "live"}, "shop", "others made this namespace"),
+        (
+            {"app.kubernetes.io/managed-by": "adx", "adx/environment": "staging"},
+            "shop",
+            "ADX's environment staging has",
+        ),
+        ({"app.kubernetes.io/managed-by": "adx", "adx/environment": "staging"}, "new", DELIVERED),
+        ({"app.kubernetes.io/managed-by": "adx", "adx/environment": "live"}, "shop", DELIVERED),
+        ({}, "new", None),
+    ],
+)
+def test_whose_a_namespace_is_both_labels_say(labels: Json, target: str, said: str | None) -> None:
+    """As the rollout decides it; what ADX delivers somewhere else already is said to be, too."""
+    of = objects()
+    of["Namespace"]["metadata"]["labels"] = labels
+    found = list(dangers(contents(of), target, "live"))
+
+    assert [(row.kind, row.object) for row in found] == [("danger", "Namespace/shop")] * (said is not None)
+    assert all(row.what.startswith(said or "") for row in found)
+
+
+def test_values_that_stand_in_clear_are_counted_for_a_person_to_look_through() -> None:
+    """Those of both files, without references."""
+    found = proposed(container_with(env=[{"name": "LOG_LEVEL", "value": "info"}, {"name": "SMTP_PASS", "value": "x"}]))
+
+    assert (service_of(found)["env"], values_of(found)["cart"]["CURRENCY"]) == ({"LOG_LEVEL": "info"}, "EUR")
+    assert found.in_clear == 2

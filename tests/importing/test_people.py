@@ -16,8 +16,7 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from pipelines.importing.checking import FileInTheWay, write
-from pipelines.importing.model import Imported, ProposedFile
+from pipelines.importing.model import Imported
 from pipelines.screens.importing import import_screen
 from pipelines.validate import validate
 from tests.importing.cluster import CANARY, anonymous, imported, namespace_of, people, ran_import
@@ -73,12 +72,15 @@ def test_the_files_say_the_same_beside_their_lines(answer: dict[str, Any], names
 def test_the_proposal_is_valid_and_no_secret_leaves_the_cluster(
     local_stack: LocalStack, namespace: str, answer: dict[str, Any], tmp_path: Path
 ) -> None:
-    """Written below a folder it passes `adx validate`; neither a Secret's content nor a token in clear is anywhere."""
-    ran = ran_import(local_stack, namespace, "--env", "live", "--write", str(tmp_path), repository=tmp_path)
-    texts = {str(path.relative_to(tmp_path)): path.read_text() for path in tmp_path.rglob("*.yaml")}
+    """Below the folder that is named, whatever the repository is; no Secret's content or token in clear is anywhere."""
+    repository, folder = tmp_path / "repository", tmp_path / "folder"
+    (repository / "tenants").mkdir(parents=True)
+    (repository / "tenants/broken.yaml").write_text("kind: Tenant\n")
+    ran = ran_import(local_stack, namespace, "--env", "live", "--write", str(folder), repository=repository)
+    texts = {str(path.relative_to(folder)): path.read_text() for path in folder.rglob("*.yaml")}
 
     assert ran.code == 0, ran.err
-    assert validate(tmp_path).problems == ()
+    assert validate(folder).problems == ()
     assert texts == {file["path"]: file["text"] for file in answer["files"]}
     assert "API_TOKEN: vault:kv/secrets/live/cart#API_TOKEN" in texts["environments/live/configuration.yaml"]
     assert CANARY not in ran.out + ran.err + json.dumps(answer)
@@ -87,16 +89,30 @@ def test_the_proposal_is_valid_and_no_secret_leaves_the_cluster(
 def test_a_namespace_that_runs_is_never_delivered_into_unwarned(
     local_stack: LocalStack, namespace: str, tmp_path: Path
 ) -> None:
-    """The one that was read, and any other that is there and not ADX's."""
+    """The one that was read, and any other that is there and others', another environment of ADX's too."""
     into = imported(local_stack, namespace, "--env", "live", "--into", namespace, repository=tmp_path)
     with namespace_of(local_stack, f"{namespace}-taken", []) as taken:
         beside = imported(local_stack, namespace, "--env", "live", "--into", taken, repository=tmp_path)
+    labels = {"app.kubernetes.io/managed-by": "adx", "adx/environment": "staging"}
+    of_staging = {"kind": "Namespace", "metadata": {"labels": labels}}
+    with namespace_of(local_stack, f"{namespace}-staging", [of_staging]) as staging:
+        another = imported(local_stack, namespace, "--env", "live", "--into", staging, repository=tmp_path)
+        own = imported(local_stack, namespace, "--env", "staging", "--into", staging, repository=tmp_path)
 
-    for found, target in ((into, namespace), (beside, taken)):
+    for found, target, why in (
+        (into, namespace, "others made this namespace, so that a delivery into it is refused"),
+        (beside, taken, "others made this namespace, so that a delivery into it is refused"),
+        (
+            another,
+            staging,
+            "ADX's environment staging has this namespace, so that a delivery of live into it is refused",
+        ),
+    ):
         first = found["rows"][0]
         assert (first["kind"], first["object"]) == ("danger", f"Namespace/{target}")
-        assert "a delivery into it is refused" in first["what"]
+        assert why in first["what"]
         assert not any("merge:" in step for step in found["next_steps"])
+    assert own["rows"][0]["kind"] != "danger"
 
 
 def test_wishes_that_cannot_be_met_are_refused(local_stack: LocalStack, namespace: str, tmp_path: Path) -> None:
@@ -108,18 +124,3 @@ def test_wishes_that_cannot_be_met_are_refused(local_stack: LocalStack, namespac
     assert (missing.code, alone.code, misnamed.code) == (6, 6, 2)
     assert "has no namespace" in missing.err
     assert "declares no environment live" in alone.err
-
-
-def test_a_file_in_the_way_keeps_all_of_them_from_being_written(tmp_path: Path) -> None:
-    """One that is the same already does not."""
-    files = [ProposedFile(path=f"tenants/{name}.yaml", text=name) for name in ("a", "b")]
-    (tmp_path / "tenants").mkdir()
-    (tmp_path / "tenants/b.yaml").write_text("mine")
-
-    with pytest.raises(FileInTheWay, match="differs"):
-        write(tmp_path, files)
-    (tmp_path / "tenants/b.yaml").write_text("b")
-    assert not (tmp_path / "tenants/a.yaml").exists()
-    write(tmp_path, files)
-
-    assert (tmp_path / "tenants/a.yaml").read_text() == "a"

@@ -10,12 +10,12 @@ import msgspec
 import pytest
 from rich.console import Console, RenderableType
 
-from pipelines.screens.common import duration
 from pipelines.screens.diff import diff_screen
 from pipelines.screens.history import history_screen
 from pipelines.screens.show import show_screen
 from pipelines.screens.stack import environments_screen
 from pipelines.screens.watch import StepEvent, event_line, events, watch_screen
+from pipelines.words import duration
 from policies.change_set import ChangeSet, FieldChange, UnitChange
 from tests.pipelines import records
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from pipelines.preview.occupied import occupied
 from tests.support.desired import desired_state, tenant_unit
+from workflows.infrastructure.occupied import Occupied
 
 
 def test_each_is_a_problem_of_the_document_that_declares_it_with_a_way_out() -> None:
     state = desired_state("staging", tenant_unit("staging", "acme"))
-    namespaces = [state.units[0].inputs.namespace, "shop"]
+    found = [Occupied(state.units[0].inputs.namespace), Occupied("shop")]
 
-    tenant, platform = occupied(state, namespaces)
+    tenant, platform = occupied(state, found)
 
     assert (tenant.file, platform.file) == ("tenants/acme.yaml", "environments/staging/environment.yaml")
     assert "others have made shop" in platform.what

@@ -23,7 +23,7 @@ from workflows.ledger import Ledger, audit, environments, rollouts
 from workflows.ledger.models import NewRollout
 from workflows.rollout.environment import environment_workflow_id
 from workflows.rollout.models import EnvironmentInput
-from workflows.rollout.resuming import Resumed, resume
+from workflows.rollout.resuming import Resumed, resume, what_is_lost
 
 
 async def test_what_was_lost_comes_back_from_the_backup(
@@ -61,7 +61,7 @@ async def test_what_was_lost_comes_back_from_the_backup(
 async def test_a_temporal_that_came_back_empty_is_told_what_the_ledger_knows(
     local_stack: LocalStack, ledger_url: str
 ) -> None:
-    """A frozen environment stays frozen; a rollout that nobody runs any more has ended, in the audit trail too."""
+    """A frozen environment stays frozen; a rollout that nobody runs has ended, in the audit trail too; others go on."""
     name = f"e{uuid.uuid4().hex[:8]}"
     client = await connect(local_stack.environment)
     async with await Ledger.open(ledger_url) as ledger:
@@ -69,12 +69,20 @@ async def test_a_temporal_that_came_back_empty_is_told_what_the_ledger_knows(
         who = {"commit": "a" * 40, "requested_by": "ada", "source": "cli"}
         lost = NewRollout(id=f"lost-{name}", environment=name, kind="deliver", **who)
         await rollouts.start(ledger, lost)
+        running = NewRollout(id=f"running-{name}", environment=name, kind="deliver", **who)
+        await rollouts.start(ledger, running)
+        handle = await client.start_workflow("Anything", id=running.id, task_queue=name)  # no worker takes it
         await environments.freeze(ledger, name, reason="could not be restored", rollout_id=lost.id)
         try:
-            done = await resume(ledger, client, name)
-            assert done == Resumed(frozen=(name,), ended=(lost.id,))
+            wanted = Resumed(frozen=(name,), ended=(lost.id,))
+            assert await what_is_lost(ledger, client) == wanted
+            assert [one.id for one in await rollouts.unfinished(ledger)] == [lost.id, running.id]
+            assert await resume(ledger, client, name) == wanted
+            assert [one.id for one in await rollouts.unfinished(ledger)] == [running.id]
             assert await _frozen_for(client, name) == "could not be restored"
             assert await resume(ledger, client, name) == Resumed(frozen=(name,), ended=())
+            await handle.terminate()
+            assert (await resume(ledger, client, name)).ended == (running.id,)
         finally:
             await forget(client, name)
         newest, *_ = await audit.entries(ledger, environment=name)

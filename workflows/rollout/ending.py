@@ -18,7 +18,7 @@ from workflows.ledger.units import UnitState
 from workflows.rollout.activity_models import Finished, FinishRequest, Validated
 from workflows.rollout.beginning import begin_if_unknown
 from workflows.rollout.housekeeping import tidy
-from workflows.rollout.models import REFUSALS
+from workflows.rollout.models import FAULTS_OF_COMMIT
 from workflows.runtime import Runtime
 from workflows.telemetry import logs
 from workflows.telemetry.metrics import restore_finished, rollout_finished
@@ -178,7 +178,7 @@ def _is_to_be_quarantined(request: FinishRequest) -> bool:
     if request.submission.kind == "rollback" or not request.submission.commit:
         return False
     return request.outcome in _QUARANTINING or (
-        request.outcome in ("refused", "failed") and request.error_type in REFUSALS
+        request.outcome in ("refused", "failed") and request.error_type in FAULTS_OF_COMMIT
     )
 
 

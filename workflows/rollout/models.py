@@ -16,7 +16,10 @@ from workflows.services.models import ReleasesToReturn
 Source = Literal["webhook", "poller", "cli", "drift"]
 
 # Types of error that mean: this commit is not to be delivered, however often it is tried.
-REFUSALS = ("RolloutRefused", "PlanMoved", "DeclarationError", "CommitNotOnBranch", "HistoryRewritten", "NotNewer")
+FAULTS_OF_COMMIT = (
+    "RolloutRefused", "PlanMoved", "DeclarationError", "CommitNotOnBranch", "HistoryRewritten", "NotNewer"
+)  # fmt: skip
+REFUSALS = (*FAULTS_OF_COMMIT, "NamespaceOccupied")
 
 
 @dataclass(frozen=True)

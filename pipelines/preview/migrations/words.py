@@ -14,7 +14,7 @@ from pipelines.preview.migrations.report import (
     TableRows,
 )
 from pipelines.preview.report import EnvironmentReport
-from pipelines.screens.common import counted, duration
+from pipelines.words import counted, duration
 from policies.migrations.safety.findings import SafetyFinding, TableAtStake
 
 NOT_APPLIED = "nobody applies it: migrations.yaml names no server, or nobody has such a database"

@@ -74,7 +74,7 @@ def run_policy(
     invocation: Invocation, base: str, head: str, environments: Sequence[str], report_to: str | None
 ) -> ExitCode:
     """Check the policies alone and show the findings. Raises AdxError."""
-    from pipelines.screens.policy import policy_screen  # noqa: PLC0415 - only a terminal needs it
+    from pipelines.screens.policy import policy_screen
 
     change = read(invocation.settings.folder, base, head)
     reporter = reporter_for(invocation, report_to, change.head)
@@ -91,7 +91,7 @@ def run_comment(
     invocation: Invocation, files: Sequence[Path], pull_request: int, markdown: Path | None, artifact_url: str
 ) -> None:
     """Join the reports in ``files`` and keep the pull request's comment. Raises AdxError."""
-    from workflows.clients.hosting import open_hosting  # noqa: PLC0415 - PyGithub costs 0.2 s
+    from workflows.clients.hosting import open_hosting
 
     report = merged([_read(path) for path in files])
     if markdown is not None:
@@ -164,8 +164,8 @@ async def _record(
     invocation: Invocation, change: PullRequestChange, previews: Sequence[Previewed], pull_request: int | None
 ) -> None:
     """Keep each plan that was made whole; one that blocks must not be bound to."""
-    from pipelines.cli.connections import ledger  # noqa: PLC0415 - most previews need no ledger
-    from workflows.ledger import reviews  # noqa: PLC0415
+    from pipelines.cli.connections import ledger
+    from workflows.ledger import reviews
 
     async with ledger(invocation.settings) as opened:
         await opened.migrate()
