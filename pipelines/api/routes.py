@@ -7,7 +7,8 @@ not see it is not told that it is there.
 from __future__ import annotations
 
 import asyncio
-from typing import Annotated, Literal
+from collections.abc import Coroutine
+from typing import Annotated, Any, Literal, TypeVar
 
 from fastapi import APIRouter, Query, Request, Response
 from fastapi import Path as PathParameter
@@ -21,6 +22,7 @@ from pipelines.http.problems import Fault, Refusal
 from pipelines.http.tags import is_known, tag_of
 
 LOOK_SECONDS = 2.0  # for what is between begin and end; the end itself is told at once
+Result = TypeVar("Result")
 Id = Annotated[OperationId, PathParameter(description="What the migration was started with.")]
 
 
@@ -67,8 +69,8 @@ class Routes:
         """
         caller, known = _caller(request, "read"), request.headers.get("if-none-match", "")
         give_up_at = asyncio.get_running_loop().time() + wait
+        found = await self._seen_by(caller, operation_id)
         while True:
-            found = await self._seen_by(caller, operation_id)
             tag = tag_of(found.model_dump_json().encode())
             is_late = asyncio.get_running_loop().time() >= give_up_at
             is_news = until == "news" and not is_known(tag, known)
@@ -76,6 +78,8 @@ class Routes:
                 break
             look_seconds = LOOK_SECONDS if until == "news" else LONGEST_WAIT_SECONDS
             await self._news(operation_id, give_up_at, look_seconds)
+            # A look takes seconds where no worker answers: the server would end before it, and with it the answer.
+            found = await self._unless_stopping(self._seen_by(caller, operation_id)) or found
         headers = {"ETag": tag, "Cache-Control": "private, no-cache", "Vary": "Authorization"}
         if is_known(tag, known):
             return Response(status_code=304, headers=headers)
@@ -126,14 +130,16 @@ class Routes:
     async def _news(self, operation_id: str, give_up_at: float, look_seconds: float) -> None:
         """Until there may be something new, it is too late, or the server ends."""
         left_seconds = max(0.0, give_up_at - asyncio.get_running_loop().time())
-        news = asyncio.create_task(self._starter.news(operation_id, min(look_seconds, left_seconds)))
-        stopping = asyncio.create_task(self._stopping.wait())
+        await self._unless_stopping(self._starter.news(operation_id, min(look_seconds, left_seconds)))
+
+    async def _unless_stopping(self, work: Coroutine[Any, Any, Result]) -> Result | None:
+        """What ``work`` gives, and raises; None where the server ends before."""
+        task, stopping = asyncio.create_task(work), asyncio.create_task(self._stopping.wait())
         try:
-            await asyncio.wait({news, stopping}, return_when=asyncio.FIRST_COMPLETED)
-            if news.done():
-                news.result()
+            await asyncio.wait({task, stopping}, return_when=asyncio.FIRST_COMPLETED)
+            return task.result() if task.done() else None
         finally:
-            news.cancel()
+            task.cancel()
             stopping.cancel()
 
 

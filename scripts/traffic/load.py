@@ -144,9 +144,9 @@ class Load:
         """One request; returns the connection when it can be used again."""
         result = self.result
         try:
-            if connection is None or connection.is_closed:
-                connection = await _connected(self.url)
             async with asyncio.timeout(_TIMEOUT_SECONDS):
+                if connection is None or connection.is_closed:
+                    connection = await _connected(self.url)
                 status, release = await connection.ask(content)
         except (OSError, TimeoutError, ValueError) as error:
             result.broken[f"{type(error).__name__}: {error}"] += 1

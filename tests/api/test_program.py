@@ -41,7 +41,7 @@ async def test_the_examples_of_the_guide_do_what_it_says(world: World, tmp_path:
             variables = {"API": server.url, "TOKEN": token, "ADMIN": admin, "PATH": "/usr/bin:/bin"}
             # Temporal may remember the guide's own id from an earlier run.
             mine = f"release-{world.environment}"
-            scripts = [one.replace("release-1", mine) for one in _examples()]
+            scripts = [one.replace("release-1", mine).replace("staging", world.environment) for one in _examples()]
             start, look, follow, listed, cancel = await _run_all(scripts, variables, tmp_path)
 
     assert start == json.loads(_block("json", '"started"').replace("release-1", mine))

@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from tests.delivery.delivery import STUCK_SECONDS
 from tests.delivery.shopfront import BAD, Shopfront, declare, front_of
 from tests.services.gateway.harness import own_consul, own_gateway
 from tests.support.local_stack import CaddyServer, LocalStack, PrometheusServer
@@ -60,11 +61,13 @@ async def reached(front: Shopfront, phase: str) -> None:
         return
     live = await front.delivery.until(lambda live: bool(live.rollout and live.rollout.releasing))
     assert live.rollout is not None
-    while True:
-        found = await front.delivery.workflows.release_statuses(live.rollout.rollout_id, ["frontend"])
-        if phase == "waiting" or [one.phase for one in found] == ["baking"]:
-            return
-        await asyncio.sleep(0.1)
+    seen: list[str] = []
+    async with asyncio.timeout(STUCK_SECONDS):
+        while phase != "waiting" and seen != [phase]:
+            found = await front.delivery.workflows.release_statuses(live.rollout.rollout_id, ["frontend"])
+            seen = [one.phase for one in found]
+            assert seen != ["serving"], f"the release was over before anybody had seen it {phase}"
+            await asyncio.sleep(0.1)
 
 
 async def test_there_and_back_under_load_without_one_failed_request(shopfront: Shopfront) -> None:
@@ -164,6 +167,8 @@ async def test_a_gateway_restarted_in_the_middle_of_a_switch(
         with own_gateway(tmp_path / "gateway", consul_url) as (program, url, admin):
             gateway = CaddyServer(url, admin, consul_url)
             async with front_of(local_stack, ledger_url, gateway, prometheus_server, tmp_path) as front:
+                # So long that a busy machine sees it, and has the gateway back before it is over.
+                declare(front.delivery, "frontend", steps=[{"weight_percent": 20, "bake_seconds": 20}])
                 await first(front)
                 load = front.load()
                 load.start()
