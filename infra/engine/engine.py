@@ -210,6 +210,7 @@ class Engine:
         remaining = locks.release_dead_locks(self._settings, self._stack)
         if remaining:
             raise StackLocked(self._stack, tuple(lock.owner for lock in remaining if lock.owner is not None))
+        state.drop_cut_attributes(self._settings, self._stack)
 
     async def _require_healthy_state(self) -> None:
         if state.stored_path(self._settings, self._stack) is not None:

@@ -143,6 +143,21 @@ def stored_path(settings: EngineSettings, stack: str) -> Path | None:
     return next((path for path in candidates if path.exists()), None)
 
 
+def drop_cut_attributes(settings: EngineSettings, stack: str) -> None:
+    """Delete files of attributes beside the stored state that a kill has cut off; nobody may hold the stack's lock.
+
+    Pulumi's file backend keeps content type and digest beside each file
+    (gocloud.dev, fileblob) and writes them before the state itself. It refuses a
+    sound state when they cannot be read, and needs them not at all.
+    """
+    path = stored_path(settings, stack)
+    for attributes in path.parent.glob(f"{path.name}*.attrs") if path is not None else ():
+        try:
+            msgspec.json.decode(attributes.read_bytes())
+        except msgspec.DecodeError:
+            attributes.unlink(missing_ok=True)
+
+
 def export_stored(path: Path) -> bytes:
     """The stored state in the shape of ``pulumi stack export``; raises DamagedState."""
     try:

@@ -68,6 +68,23 @@ async def test_a_damaged_state_is_recognised_and_replaced_by_an_import(
     assert list(path.parent.glob("damaged-*")) == []
 
 
+async def test_attributes_that_a_kill_has_cut_off_do_not_make_a_sound_state_unreadable(
+    engine: Engine, settings: EngineSettings, environment: str
+):
+    """Given an empty file of attributes beside a sound state, pulumi cannot read it; the engine deletes that file."""
+    state = desired_state(environment, platform_unit(environment))
+    await engine.up(state)
+    path = stored_path(settings, environment)
+    assert path is not None
+    attributes = path.with_name(f"{path.name}.attrs")
+    assert attributes.stat().st_size > 0
+    attributes.write_bytes(b"")
+
+    await engine.import_state(await engine.export_state())
+
+    assert (await engine.preview(state)).is_empty
+
+
 def break_state(path: Path, damage: str) -> None:
     """Damage the stored state in one of the ways that happen."""
     content = path.read_bytes()
