@@ -45,8 +45,10 @@ REASONS = (
 
 
 def slowest(report: Path) -> str:
-    """Of the tests of ``report``, set-up and tear-down included, in seconds."""
-    cases = ElementTree.parse(report).iter("testcase")  # noqa: S314 - written by pytest in the run before
+    """Of the tests of ``report`` that passed, set-up and tear-down included, in seconds."""
+    root = ElementTree.parse(report)  # noqa: S314 - written by pytest in the run before
+    # How long a test took that failed says when it was given up.
+    cases = [case for case in root.iter("testcase") if case.find("failure") is None and case.find("error") is None]
     timed = sorted(((float(case.get("time", 0)), _name(case)) for case in cases), reverse=True)[:_SHOWN]
     return table(("test", "seconds", "why"), [(name, f"{seconds:.1f}", _why(name)) for seconds, name in timed])
 

@@ -150,9 +150,9 @@ class Delivery:
         while not (await client.get(ResourceQuota, "limit", namespace=metadata.namespace)).status.hard:
             await asyncio.sleep(0.1)
 
-    async def remove_namespaces(self) -> None:
+    async def remove_namespaces(self, client: AsyncClient | None = None) -> None:
         """Begin to remove what the environment has in the cluster, whose nodes have room for 330 pods of all tests."""
-        client = self._client()
+        client = client or self._client()
         labels = {"app.kubernetes.io/managed-by": "adx", "adx/environment": self.environment}
         async for namespace in client.list(Namespace, labels=labels):
             await client.delete(Namespace, namespace.metadata.name)
@@ -242,12 +242,13 @@ async def opened(settings: Mapping[str, str], folder: Path, name: str) -> AsyncI
             task_queue=environment,
         )
         delivery = Delivery(environment, environ, folder, shop, ledger, cluster, client, Workflows(client, environment))
+        remover = delivery.client_of_cluster()  # a test may lead its delivery to another cluster
         try:
             yield delivery
         finally:
             _end(delivery.workers)
             await handle.terminate()
-            await delivery.remove_namespaces()
+            await delivery.remove_namespaces(remover)
 
 
 def _end(workers: list[subprocess.Popen[bytes]]) -> None:
