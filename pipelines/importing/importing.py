@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+import msgspec
+
 from pipelines.importing.checking import problems_with
 from pipelines.importing.documents import Existing
 from pipelines.importing.model import Contents, Imported, Row
@@ -53,22 +55,22 @@ class Wish:
 async def imported(wish: Wish, reader: NamespaceReader) -> Imported:
     """Read and propose. Raises the errors of the cluster's client and of declarations, and those above."""
     specs = _declared(wish)
-    place = Place(wish.environment, wish.owner)
-    if wish.tenant is not None and "environment" not in specs:
+    existing, place = _existing(specs), Place(wish.environment, wish.owner)
+    if wish.tenant is not None and existing.environment is None:
         raise EnvironmentUnknown(
             f"the repository declares no environment {wish.environment}, in which the tenant {wish.tenant} would live",
             next_step="import the namespace of its platform first, and write that into the repository",
         )
-    if wish.into is not None and "environment" in specs:
+    if wish.into is not None and existing.environment is not None:
         raise NamespaceDeclared(
-            f"{wish.environment} has its namespace: {specs['environment'].namespace}",  # type: ignore[attr-defined]
+            f"{wish.environment} has its namespace: {existing.environment.namespace}",
             next_step="leave --into out, or name an environment that the repository does not have",
         )
     contents = await reader.read(wish.namespace)
     if wish.tenant is not None:
-        proposal = propose_tenant(contents, wish.tenant, place, EnvironmentDeclarations(**specs))  # type: ignore[arg-type]
+        proposal = propose_tenant(contents, wish.tenant, place, _all_of(wish, specs))
     else:
-        proposal = propose(contents, place, _existing(specs), wish.into)
+        proposal = propose(contents, place, existing, wish.into)
     rows = proposal.rows
     is_beside = proposal.target_namespace != wish.namespace
     there = await reader.namespace(proposal.target_namespace) if is_beside else None
@@ -120,6 +122,17 @@ def _existing(specs: dict[str, object]) -> Existing:
         environment if isinstance(environment, EnvironmentSpec) else None,
         flags if isinstance(flags, FlagsSpec) else None,
     )
+
+
+def _all_of(wish: Wish, specs: dict[str, object]) -> EnvironmentDeclarations:
+    """The documents of the environment as one; raises EnvironmentUnknown when one is missing that all have."""
+    needed = [field.name for field in msgspec.structs.fields(EnvironmentDeclarations) if field.required]
+    if missing := [kind for kind in needed if kind not in specs]:
+        raise EnvironmentUnknown(
+            f"environments/{wish.environment}/{missing[0]}.yaml is not there, which every environment has",
+            next_step="write it, until `adx validate` is content, and import the tenant then",
+        )
+    return EnvironmentDeclarations(**specs)  # type: ignore[arg-type] # the loader has decoded each as its kind
 
 
 def _declared(wish: Wish) -> dict[str, object]:

@@ -17,7 +17,7 @@ from typing import Any
 from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import File, Files
 from mkdocs.structure.pages import Page
-from pymdownx.slugs import slugify  # type: ignore[import-untyped]
+from pymdownx.slugs import slugify  # type: ignore[import-untyped] # it has no types
 
 from scripts.docs import benchmarks, commands, error_tree, hosting_markdown, http_api, source_links
 

@@ -25,12 +25,13 @@ from scripts.demo.telling import DELIVERED, Story, console
 from scripts.drills.backing import back_up, lose, put_back
 from scripts.stack import Stack
 from workflows.connection import connect
-from workflows.drift.schedule import schedule_id
+from workflows.drift.schedule import check_now
 
 HOME = ROOT / ".adx" / "drill"
 BACKUP = ROOT / ".adx" / "drill-backup"
 SERVICE, TENANT = "frontend", "quayside-books"
 HEALS_ITSELF = "drift:\n  check_every_seconds: 60\n  heal: always\n"
+SCHEDULE_PATIENCE_SECONDS = 60
 HEAL_PATIENCE_SECONDS = 300
 
 
@@ -141,19 +142,14 @@ def deliver_merged(story: Story, merged: str, began: float) -> None:
 
 
 async def _check_now() -> None:
-    """What ``temporal schedule trigger`` does: look for drift without waiting for the next minute."""
+    """Look for drift without waiting for the next minute."""
     known = settings()
     client = await connect(known)
-    handle = client.get_schedule_handle(schedule_id(known["ADX_TASK_QUEUE"], ENVIRONMENT))
-    for attempt in range(60):  # the worker makes the schedule once it has read the ledger
-        try:
-            await handle.trigger()
-        except Exception:
-            if attempt == 59:
-                raise
+    async with asyncio.timeout(SCHEDULE_PATIENCE_SECONDS):  # the worker makes it once it has read the ledger
+        while True:
+            if await check_now(client, known["ADX_TASK_QUEUE"], ENVIRONMENT):
+                return
             await asyncio.sleep(1)
-        else:
-            return
 
 
 def clear_away() -> None:

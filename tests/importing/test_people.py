@@ -119,8 +119,14 @@ def test_wishes_that_cannot_be_met_are_refused(local_stack: LocalStack, namespac
     """A namespace that is not there, a tenant without its environment, a name that is none."""
     missing = ran_import(local_stack, f"{namespace}-none", "--env", "live", repository=tmp_path)
     alone = ran_import(local_stack, namespace, "--env", "live", "--tenant", "acme", repository=tmp_path)
+    (tmp_path / "environments" / "half").mkdir(parents=True)
+    sample = Path(__file__).parents[2] / "environments" / "development" / "environment.yaml"
+    half = sample.read_text().replace("name: development", "name: half")
+    (tmp_path / "environments" / "half" / "environment.yaml").write_text(half)
+    unfinished = ran_import(local_stack, namespace, "--env", "half", "--tenant", "acme", repository=tmp_path)
     misnamed = ran_import(local_stack, namespace, "--env", "Live", repository=tmp_path)
 
     assert (missing.code, alone.code, misnamed.code) == (6, 6, 2)
     assert "has no namespace" in missing.err
+    assert (unfinished.code, "services.yaml is not there" in unfinished.err) == (6, True), unfinished.err
     assert "declares no environment live" in alone.err

@@ -17,7 +17,7 @@ from temporalio.client import (
     SchedulePolicy,
     ScheduleSpec,
 )
-from temporalio.service import RPCError
+from temporalio.service import RPCError, RPCStatusCode
 
 from policies.errors import AdxError
 from policies.infrastructure.spec import DriftRules
@@ -42,6 +42,17 @@ async def keep_schedule(client: Client, task_queue: str, environment: str, rules
     """Create, change or remove the schedule of ``environment``. Raises RPCError."""
     wanted = schedule_of(task_queue, environment, rules) if rules is not None else None
     await keep(client, schedule_id(task_queue, environment), wanted)
+
+
+async def check_now(client: Client, task_queue: str, environment: str) -> bool:
+    """Begin a check without waiting for its time; False while there is no schedule. Raises RPCError."""
+    try:
+        await client.get_schedule_handle(schedule_id(task_queue, environment)).trigger()
+    except RPCError as error:
+        if error.status != RPCStatusCode.NOT_FOUND:
+            raise
+        return False
+    return True
 
 
 async def keep_schedules(client: Client, task_queue: str, runtime: Runtime) -> None:
