@@ -14,7 +14,6 @@ from pipelines.preview.migrations.words import (
     effect_words,
     known_scripts_words,
     loss_words,
-    names_of,
     place,
     safe_way,
     script_words,
@@ -27,6 +26,7 @@ from pipelines.preview.migrations.words import (
     where,
 )
 from pipelines.preview.report import EnvironmentReport
+from policies.listing import first_of
 from policies.migrations.safety.findings import SafetyFinding
 
 
@@ -70,7 +70,7 @@ def _migration(outline: MigrationOutline, most: int) -> Text:
     backup = f"backup: {backup_words(outline.backup)}" if outline.backup is not None and outline.is_applied else ""
     told = [
         known_scripts_words(outline),
-        names_of(scripts, max(most, 1)),
+        first_of(scripts, max(most, 1)),
         unknown_words(outline),
         duration_words(outline),
         backup,

@@ -9,6 +9,7 @@ from itertools import groupby
 
 from policies.desired_state import DesiredState
 from policies.infrastructure.spec import DriftRules, EnvironmentSpec
+from policies.listing import first_of
 from workflows.drift.findings import DriftedObject
 from workflows.drift.healing import HealPlan
 from workflows.fleet.calendar import hold_until
@@ -105,4 +106,4 @@ def _tired(known: Iterable[UnitDrift], rules: DriftRules, desired: DesiredState)
 
 
 def _named(units: Sequence[str]) -> str:
-    return ", ".join(units[:3]) + (f" and {len(units) - 3} more" if len(units) > 3 else "")
+    return first_of(units, 3)

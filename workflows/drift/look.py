@@ -14,6 +14,7 @@ from typing import Any
 from infra.engine import Engine, state
 from policies.desired_state import DesiredState, Unit
 from policies.errors import AdxError
+from policies.listing import first_of
 from policies.masking import Masker, secrets_in
 from policies.placement import part_of, stack_of, stacks_of
 from workflows.clients.kubernetes import Cluster
@@ -111,8 +112,7 @@ def _require_delivered(delivered: state.Delivered, stack: str, units: Sequence[U
     other = sorted(unit.id for unit in units if unit.id not in given or given[unit.id].digest != unit.digest)
     if other:
         raise StateOfAnotherDelivery(
-            f"the engine's state of {stack} is not of what was delivered last: {', '.join(other[:3])}"
-            + (f" and {len(other) - 3} more" if len(other) > 3 else ""),
+            f"the engine's state of {stack} is not of what was delivered last: {first_of(other, 3)}",
             next_step="check that PULUMI_BACKEND_URL is the backend that delivers this environment",
         )
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from infra.metadata import MANAGED_BY, MANAGED_BY_LABEL
 from policies.desired_state import DesiredState
+from policies.listing import first_of
 from workflows.clients.kubernetes import Cluster
 from workflows.clients.kubernetes.normalise import ENVIRONMENT_LABEL
 
@@ -46,10 +47,9 @@ def made_by_others(namespaces: Iterable[Mapping[str, Any]], environment: str) ->
 
 def what_is_occupied(found: Sequence[Occupied]) -> str:
     """The sentence about them."""
-    listed = ", ".join(map(_described, found[:NAMES_SHOWN]))
-    others = f" and {len(found) - NAMES_SHOWN} more" if len(found) > NAMES_SHOWN else ""
+    listed = first_of([_described(one) for one in found], NAMES_SHOWN)
     return (
-        f"others have made {listed}{others}: ADX would take over what exists there, "
+        f"others have made {listed}: ADX would take over what exists there, "
         "and a restore would remove it with all it holds"
     )
 

@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from typing import NamedTuple
 
+from policies.listing import first_of
 from policies.migrations.catalog import Catalog
 from workflows.clients.databases import Database
 from workflows.clients.databases.quoting import quoted
@@ -70,8 +71,7 @@ async def lost(database: Database, known: Mapping[str, str], before: Catalog, no
 
 def named(lost: Sequence[str], most: int = SHOWN) -> str:
     """What is lost, for a person: the first ``most`` by name, and how many more. Pure."""
-    more = f" and {len(lost) - most} more" if len(lost) > most else ""
-    return ", ".join(lost[:most]) + more
+    return first_of(lost, most)
 
 
 def _added(before: Catalog, after: Catalog) -> Iterator[Added]:

@@ -8,6 +8,7 @@ import msgspec
 
 from policies.desired_state import DesiredState
 from policies.errors import AdxError
+from policies.listing import first_of
 from policies.migrations.phases import version_before_services
 from policies.migrations.targets import MigrationTarget, Targets, changed_targets, unapplied, written_for
 from workflows.errors import RolloutRefused
@@ -66,8 +67,7 @@ def stage_line(targets: Sequence[MigrationTarget]) -> str:
         f"{scripts} {start} → {end} in {count} database{'s' * (count != 1)}"
         for (scripts, start, end), count in sorted(ways.items())
     ]
-    more = f" and {len(told) - NAMES_SHOWN} more" if len(told) > NAMES_SHOWN else ""
-    return ", ".join(told[:NAMES_SHOWN]) + more
+    return first_of(told, NAMES_SHOWN)
 
 
 def with_unapplied(summary: str, before: DesiredState | None, after: DesiredState) -> str:

@@ -22,6 +22,7 @@ from policies.desired_state import DesiredState
 from policies.errors import AdxError, DeclarationError, Problem
 from policies.git_errors import CommitMissing
 from policies.git_tree import GitTree, changed_paths
+from policies.listing import first_of
 from policies.loader import read_databases
 from policies.migrations.history import SchemaVersion
 from policies.migrations.model import ScriptSet
@@ -247,8 +248,7 @@ def _differing(way: SchemaChange, recorded: Mapping[str, SchemaVersion]) -> list
 
 
 def _named(names: Sequence[str]) -> str:
-    more = len(names) - MOST_NAMED
-    return ", ".join(names[:MOST_NAMED]) + (f" and {more:,} more" if more > 0 else "")
+    return first_of(names, MOST_NAMED)
 
 
 def _edited_waivers(change: PullRequestChange) -> list[str]:

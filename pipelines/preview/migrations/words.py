@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 
 from pipelines.preview.migrations.report import (
     BackupOutline,
@@ -165,12 +165,6 @@ def migrates_words(reports: Iterable[EnvironmentReport]) -> list[str]:
     parts += [f"loses data in {counted(dropped, 'place')} of database scripts"] if dropped else []
     parts += [f"{counted(stuck, 'database script')} cannot be taken back"] if stuck else []
     return [", ".join(parts)] if parts else []
-
-
-def names_of(names: Sequence[str], most: int) -> str:
-    """The first ``most`` of ``names``, and how many more there are."""
-    more = len(names) - most
-    return ", ".join(names[:most]) + (f" and {more:,} more" if more > 0 else "")
 
 
 def _rows(table: TableRows) -> str:

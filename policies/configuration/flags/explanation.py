@@ -15,6 +15,7 @@ from policies.configuration.flags.bucketing import PARTS, bucket_of
 from policies.configuration.flags.evaluator import NOTHING, Attributes, Evaluator
 from policies.configuration.flags.plan import FlagPlan, PlannedRule
 from policies.configuration.flags.schedules import Span
+from policies.listing import first_of
 from policies.spec import Spec
 
 Verdict = Literal["holds", "fails", "decides", "not asked"]
@@ -164,8 +165,7 @@ def _listed(values: frozenset[str]) -> str:
     names = sorted(values)
     if not names:
         return "one of none"
-    more = f" and {len(names) - LISTED} more" if len(names) > LISTED else ""
-    return ("one of " if len(names) > 1 else "") + ", ".join(names[:LISTED]) + more
+    return ("one of " if len(names) > 1 else "") + first_of(names, LISTED)
 
 
 def _shown(span: Span) -> str:
