@@ -29,15 +29,12 @@ def resume(
       adx resume          what would be done
       adx resume --yes    do it
     """
-    from pipelines.output import plain
+    from pipelines.screens.resuming import resume_screen
 
     invocation = current(ctx)
     done = asyncio.run(_resume(invocation, is_sure=is_sure))
-    would = "" if is_sure else "would be "
-    frozen = f"{would}frozen, as the ledger says: {', '.join(done.frozen) or 'no environment'}"
-    ended = f"{would}ended, since nobody runs it any more: {', '.join(done.ended) or 'no rollout'}"
-    asked = f" by Temporal at {invocation.settings.temporal_address}; do it with --yes" if not is_sure else ""
-    invocation.output.result(done, plain(f"{frozen}\n{ended}{asked}"))
+    asked = "" if is_sure else invocation.settings.temporal_address
+    invocation.output.result(done, resume_screen(done, asked=asked))
 
 
 async def _resume(invocation: Invocation, *, is_sure: bool) -> Resumed:

@@ -12,12 +12,14 @@ from rich.console import Console, RenderableType
 
 from pipelines.screens.diff import diff_screen
 from pipelines.screens.history import history_screen
+from pipelines.screens.resuming import resume_screen
 from pipelines.screens.show import show_screen
 from pipelines.screens.stack import environments_screen
 from pipelines.screens.watch import StepEvent, event_line, events, watch_screen
 from pipelines.words import duration
 from policies.change_set import ChangeSet, FieldChange, UnitChange
 from tests.pipelines import records
+from workflows.rollout.resuming import Resumed
 
 GOLDEN = Path(__file__).parent / "golden"
 
@@ -160,3 +162,16 @@ def test_outside_text_can_neither_style_nor_forge_lines() -> None:
 )
 def test_durations(seconds: float | None, said: str) -> None:
     assert duration(seconds) == said
+
+
+def test_what_a_temporal_is_told_stands_on_two_lines() -> None:
+    """Nothing was done yet where somebody is asked; then it says whom."""
+    found = Resumed(frozen=("production",), ended=())
+
+    assert drawn(resume_screen(found)).splitlines() == [
+        "frozen, as the ledger says: production",
+        "ended, since nobody runs it any more: no rollout",
+    ]
+    assert "by Temporal at temporal:7233; do it with --yes" in " ".join(
+        drawn(resume_screen(found, asked="temporal:7233")).split()
+    )
