@@ -263,6 +263,10 @@ def _translated() -> Iterator[None]:
             raise NotRunningError(
                 "nothing was ever submitted to this environment", next_step="run `adx deploy`"
             ) from error
+        if error.status in {RPCStatusCode.DEADLINE_EXCEEDED, RPCStatusCode.CANCELLED}:
+            raise AdxConnectionError(
+                "no answer in time: the workers are busy, or none runs", next_step="run `adx status`, then `adx up`"
+            ) from error
         raise AdxConnectionError(
             f"Temporal does not answer: {error.status.name}", next_step="run `adx status`, then `adx up`"
         ) from error

@@ -12,8 +12,6 @@ the operation, a little later.
 
 from __future__ import annotations
 
-import contextlib
-import fcntl
 import os
 import signal
 import sys
@@ -21,7 +19,6 @@ import time
 
 PR_SET_PDEATHSIG = 1
 WATCH_INTERVAL_SECONDS = 1.0
-PIPE_BYTES = 1024 * 1024  # what Linux allows everybody
 
 
 def interrupt_when_parent_dies() -> None:
@@ -32,21 +29,10 @@ def interrupt_when_parent_dies() -> None:
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGINT, 0, 0, 0)
 
 
-def widen_output() -> None:
-    """Let more of the event stream wait in its pipe, where the system allows it.
-
-    A worker that is paused does not read; pulumi then stops when the pipe is full, and keeps the stack's lock. Done
-    here, and not by the worker, which may be paused before it comes to that.
-    """
-    if sys.platform == "linux":
-        with contextlib.suppress(OSError):  # no pipe, or not allowed
-            fcntl.fcntl(sys.stdout, fcntl.F_SETPIPE_SZ, PIPE_BYTES)
-
-
 def watch_over_session() -> None:
     """Fork a process that ends what this one leaves in its session, should it die before it could do that itself.
 
-    pulumi dies of SIGPIPE as soon as it tells a dead worker anything, without ending its plugins; they would stay.
+    A pulumi that is killed does not end its plugins; they would stay.
     """
     watched = os.getpid()
     if os.fork():
@@ -69,7 +55,6 @@ def watch_over_session() -> None:
 def main(arguments: list[str]) -> None:
     """Replace this process by the command; never returns."""
     worker, command = int(arguments[0]), arguments[1:]
-    widen_output()
     watch_over_session()
     interrupt_when_parent_dies()
     if os.getppid() != worker:  # it died before the promise was made

@@ -16,10 +16,11 @@ from pathlib import Path
 
 import psutil
 
+from infra.engine.output import Output, open_output
 from infra.errors import EngineError, ToolMissing
 
-LONGEST_LINE_BYTES = 64 * 1024 * 1024  # one event holds two states of a resource
 TAIL_LINES = 200
+LOOK_INTERVAL_SECONDS = 0.05
 LAUNCHER = Path(__file__).with_name("launcher.py")
 OnLine = Callable[[bytes], None]
 
@@ -45,27 +46,51 @@ async def run(
     When cancelled, pulumi is interrupted and gets ``grace_seconds`` to finish
     what it has under way before it is killed; only then is the cancellation raised.
     """
-    process = await start_pulumi(arguments, folder, environment)
     said: deque[str] = deque(maxlen=TAIL_LINES)
-    try:
-        await asyncio.gather(read_lines(process.stdout, on_line), read_lines(process.stderr, tail(said)))
-        exit_code = await process.wait()
-    except BaseException:
-        await finish(stop(process, grace_seconds))
-        raise
-    finally:
-        kill_session(process.pid)
+    with open_output(folder) as events, open_output(folder) as words:
+        process = await start_pulumi(arguments, folder, environment, events, words)
+        try:
+            exit_code = await follow(process, {events: on_line, words: tail(said)})
+        except BaseException:
+            await finish(stop(process, grace_seconds))
+            raise
+        finally:
+            kill_session(process.pid)
     return Outcome(exit_code, "".join(said))
 
 
-async def start_pulumi(arguments: Sequence[str], folder: Path, environment: Mapping[str, str]) -> Process:
+async def start_pulumi(
+    arguments: Sequence[str], folder: Path, environment: Mapping[str, str], events: Output, words: Output
+) -> Process:
     """Start pulumi in a session of its own, so that a terminal's Ctrl-C does not reach it past the engine."""
     program = find_tool("pulumi", environment)
     command = [sys.executable, "-I", "-S", str(LAUNCHER), str(os.getpid()), program, *arguments]
     return await asyncio.create_subprocess_exec(
-        *command, cwd=folder, env=environment, stdin=asyncio.subprocess.DEVNULL, stdout=PIPE, stderr=PIPE,
-        limit=LONGEST_LINE_BYTES, start_new_session=True,
+        *command, cwd=folder, env=environment, stdin=asyncio.subprocess.DEVNULL,
+        stdout=events.fileno(), stderr=words.fileno(), start_new_session=True,
     )  # fmt: skip
+
+
+async def follow(process: Process, readers: Mapping[Output, OnLine]) -> int:
+    """Hand on every line until the process has ended; its exit code."""
+    ended = asyncio.ensure_future(process.wait())
+    try:
+        while not ended.done():
+            await asyncio.wait((ended,), timeout=LOOK_INTERVAL_SECONDS)
+            for output, on_line in readers.items():  # after the end as well: what was written last
+                hand_on(output, on_line)
+        for output, on_line in readers.items():
+            if rest := output.rest():
+                on_line(rest)
+    finally:
+        ended.cancel()
+    return ended.result()
+
+
+def hand_on(output: Output, on_line: OnLine) -> None:
+    """Every line that has been completed in the meantime."""
+    for line in output.lines():
+        on_line(line)
 
 
 def find_tool(name: str, environment: Mapping[str, str]) -> str:
@@ -98,7 +123,6 @@ async def finish(work: Awaitable[None]) -> None:
 
 async def stop(process: Process, grace_seconds: float) -> None:
     """Interrupt, wait, kill; returns when the process is gone."""
-    drains = [asyncio.ensure_future(read_lines(s, ignore)) for s in (process.stdout, process.stderr)]
     with contextlib.suppress(ProcessLookupError):
         process.send_signal(signal.SIGINT)
     try:
@@ -107,14 +131,6 @@ async def stop(process: Process, grace_seconds: float) -> None:
         with contextlib.suppress(ProcessLookupError):
             process.kill()
         await process.wait()
-    for drain in drains:
-        drain.cancel()
-    await asyncio.gather(*drains, return_exceptions=True)
-
-
-def ignore(line: bytes) -> None:
-    """What a process says while it is being stopped."""
-    del line
 
 
 def kill_session(session_id: int) -> None:

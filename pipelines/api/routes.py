@@ -10,7 +10,7 @@ import asyncio
 from collections.abc import Coroutine
 from typing import Annotated, Any, Literal, TypeVar
 
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import APIRouter, Depends, Query, Request, Response
 from fastapi import Path as PathParameter
 
 from pipelines.api.claims import body_of, check_same
@@ -143,9 +143,27 @@ class Routes:
             stopping.cancel()
 
 
+def check_parameters(request: Request) -> None:
+    """Raises Refusal for a parameter that is unknown or there twice: a misspelt filter would else find everything.
+
+    What was sent is not repeated, it may be a secret in the wrong place.
+    """
+    known = sorted(field.alias for field in request.scope["route"].dependant.query_params)
+    sent = [name for name, _ in request.query_params.multi_items()]
+    if set(sent) <= set(known) and len(sent) == len(set(sent)):
+        return
+    what = f"takes {', '.join(known)}, each at most once" if known else "takes no query parameters"
+    raise Refusal(
+        422,
+        f"the request is not what it should be: query: this path {what}",
+        next_step="compare it with /openapi.json",
+        faults=[Fault("query", what)],
+    )
+
+
 def router(starter: MigrationStarter, stopping: asyncio.Event) -> APIRouter:
     """The routes under ``/api``."""
-    routes, made = Routes(starter, stopping), APIRouter(prefix="/api")
+    routes, made = Routes(starter, stopping), APIRouter(prefix="/api", dependencies=[Depends(check_parameters)])
     made.post("/migrations", operation_id="startMigration", summary="Start a migration")(routes.start)
     one, unset = "/operations/{operation_id}", {"response_model": Operation}
     made.get(one, operation_id="getOperation", summary="Look at an operation", **unset)(routes.operation)  # type: ignore[arg-type] # one keyword

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 LOOK_EVERY_SECONDS = 0.5
 GIVE_UP_AFTER_SECONDS = 120.0
 """How long nobody may answer before the watching ends: workers are restarted, and rollouts go on afterwards."""
+GIVE_UP_AT_FIRST_AFTER_SECONDS = 30.0
+"""The same before the first answer: workers may be busy, or there is none at all."""
 NUMBERS_EVERY = timedelta(seconds=10)
 QUIET_UNITS = frozenset({"pending", "started", "delivered", "cancelling", "restoring"})
 """What of single units is left out of plain lines, of which a fleet has thousands; JSON lines have it all."""
@@ -97,13 +99,13 @@ async def _until_settled(
     tell: Callable[[Follower], None] | None,
 ) -> None:
     is_settled, clock = False, asyncio.get_running_loop().time
-    answered_at: float | None = None
+    give_up_at = clock() + GIVE_UP_AT_FIRST_AFTER_SECONDS
     while not is_settled:
         try:
             is_settled = await _look(workflows, followers, lines)
-            answered_at = clock()
+            give_up_at = clock() + GIVE_UP_AFTER_SECONDS
         except AdxConnectionError as error:
-            if answered_at is None or clock() - answered_at >= GIVE_UP_AFTER_SECONDS:
+            if clock() >= give_up_at:
                 raise
             _say_unanswered(followers, f"{error}; asking again, the rollout goes on")
         show()

@@ -38,8 +38,6 @@ def server(world: World, tmp_path: Path, token: str) -> Iterator[Server]:
 @schema.parametrize()
 @settings(
     max_examples=EXAMPLES,
-    # The same in every run. Random ones once found that a parameter without a name is let pass, as unknown ones are.
-    derandomize=True,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow, HealthCheck.filter_too_much],
 )
 def test_the_application_keeps_its_contract(case: schemathesis.Case, server: Server, token: str) -> None:

@@ -107,6 +107,18 @@ async def test_wrong_questions_are_refused(api: httpx.AsyncClient, params: dict[
     assert answer.json()["errors"][0]["at"] == f"query.{next(iter(params))}"
 
 
+@pytest.mark.parametrize(
+    "asked",
+    ["/api/operations?tenant=acme", "/api/operations?limit=1&limit=2", f"{ONE}?canary-2f81=1", f"{ONE}?="],
+)
+async def test_parameters_that_are_unknown_or_there_twice_are_refused(api: httpx.AsyncClient, asked: str) -> None:
+    """A filter that is misspelt must not find everything; what was sent is not repeated."""
+    answer = await api.get(asked, headers=by("reader"))
+
+    assert (answer.status_code, answer.json()["errors"][0]["at"]) == (422, "query")
+    assert "canary-2f81" not in answer.text
+
+
 @pytest.mark.parametrize(("token", "status"), [("reader", 403), ("migrator", 403), ("production-only", 404)])
 async def test_only_an_admin_who_may_see_it_stops_an_operation(
     api: httpx.AsyncClient, starter: Remembering, token: str, status: int

@@ -4,22 +4,24 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 import signal
 import subprocess
 
 import psutil
 
 from tests.delivery.delivery import Delivery
+from workflows.client import LiveStatus
 from workflows.ledger import environments, rollouts, units
 from workflows.rollout.models import RolloutStatus
 
 MANY = 40
 
 
-def declare_many(delivery: Delivery, count: int = MANY) -> None:
+def declare_many(delivery: Delivery) -> None:
     """Tenants enough for an apply that lasts long enough to be hit in the middle."""
     acme = delivery.shop.documents["tenants/globex.yaml"]
-    for number in range(count):
+    for number in range(MANY):
         name = f"tenant-{number:02d}"
         database = {"engine": "mysql", "name": name.replace("-", "_")}
         delivery.shop.documents[f"tenants/{name}.yaml"] = {
@@ -32,10 +34,14 @@ def declare_many(delivery: Delivery, count: int = MANY) -> None:
 
 
 async def applying(delivery: Delivery) -> None:
-    """Until the engine has begun to change the cluster."""
-    await delivery.until(
-        lambda live: live.line.startswith(("5 done", "6 done", "7 done", "8 done")) or "create" in live.line
-    )
+    """Until the engine is in the middle of changing the cluster."""
+
+    def is_reached(live: LiveStatus) -> bool:
+        steps = live.rollout.steps if live.rollout else []
+        is_applying = any(step.name == "apply" and step.status == "running" for step in steps)
+        return is_applying and re.match(r"[1-9]\d* done; create", live.line) is not None
+
+    await delivery.until(is_reached)
 
 
 def engine_processes(worker: subprocess.Popen[bytes]) -> list[psutil.Process]:
@@ -43,12 +49,12 @@ def engine_processes(worker: subprocess.Popen[bytes]) -> list[psutil.Process]:
     return [process for process in psutil.Process(worker.pid).children(recursive=True) if process.name() == "pulumi"]
 
 
-async def assert_fully_new(delivery: Delivery, status: RolloutStatus, commit: str, count: int = MANY) -> None:
+async def assert_fully_new(delivery: Delivery, status: RolloutStatus, commit: str) -> None:
     """Delivered, all of it, once; the ledger says the same; nothing is locked."""
     assert (status.outcome, status.commit) == ("delivered", commit)
     live = await delivery.live()
     namespaces = {name for name in live if name.startswith("Namespace") or "/Namespace" in name or "Namespace" in name}
-    assert sum("-tenant-tenant-" in name for name in namespaces) == count
+    assert sum("-tenant-tenant-" in name for name in namespaces) == MANY
     known = await units.units_of(delivery.ledger, delivery.environment)
     assert {unit.status for unit in known} == {"applied"}
     found = await environments.find(delivery.ledger, delivery.environment)
@@ -97,7 +103,7 @@ async def test_a_worker_that_was_paused_comes_back_late_and_changes_nothing(deli
     first = delivery.start_worker()
     delivery.shop.merge("first")
     await delivery.deliver()
-    declare_many(delivery, count=28)  # the engine tells more of more than the pipe holds that nobody reads
+    declare_many(delivery)  # of so many the engine tells more than a pipe holds that nobody reads
     commit = delivery.shop.merge("many tenants")
     await delivery.submit()
     await applying(delivery)
@@ -112,7 +118,7 @@ async def test_a_worker_that_was_paused_comes_back_late_and_changes_nothing(deli
 
     assert (status.outcome, after.outcome) == ("delivered", "delivered")
     assert set(await delivery.live()) == set(before)
-    await assert_fully_new(delivery, after, after.commit, count=28)
+    await assert_fully_new(delivery, after, after.commit)
     assert commit != after.commit
 
 

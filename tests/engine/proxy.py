@@ -1,4 +1,4 @@
-"""A TCP proxy before the API server that can stop answering, so that a crash happens at a known moment."""
+"""A TCP proxy before the API server: the same server at another address."""
 
 from __future__ import annotations
 
@@ -17,17 +17,15 @@ from infra.engine import EngineSettings
 CHUNK_BYTES = 65536
 
 
-class StallingProxy:
-    """Passes everything on until ``withhold_answers`` is called; from then on requests still arrive, answers do not."""
+class TcpProxy:
+    """Passes everything on."""
 
     def __init__(self, kubeconfig: Path, own_kubeconfig: Path) -> None:
         self._content: dict[str, Any] = yaml.safe_load(kubeconfig.read_text())
         self._own = own_kubeconfig
-        self._answers_pass = asyncio.Event()
-        self._answers_pass.set()
         self._tasks: set[asyncio.Task[None]] = set()
 
-    async def __aenter__(self) -> StallingProxy:
+    async def __aenter__(self) -> TcpProxy:
         cluster = self._content["clusters"][0]["cluster"]
         address = urlparse(cluster["server"])
         self._target = (address.hostname, address.port)
@@ -49,23 +47,15 @@ class StallingProxy:
         """The same settings, with the way through this proxy."""
         return dataclasses.replace(settings, kubeconfig=self._own)
 
-    def withhold_answers(self) -> None:
-        """From now on the server does what it is asked, but nobody learns of it."""
-        self._answers_pass.clear()
-
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         answers, requests = await asyncio.open_connection(*self._target)
-        always = asyncio.Event()
-        always.set()
-        for source, sink, passes in ((reader, requests, always), (answers, writer, self._answers_pass)):
-            task = asyncio.ensure_future(self._pump(source, sink, passes))
-            self._tasks.add(task)
+        for source, sink in ((reader, requests), (answers, writer)):
+            self._tasks.add(asyncio.ensure_future(self._pump(source, sink)))
 
     @staticmethod
-    async def _pump(source: asyncio.StreamReader, sink: asyncio.StreamWriter, passes: asyncio.Event) -> None:
+    async def _pump(source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
         try:
             while data := await source.read(CHUNK_BYTES):
-                await passes.wait()
                 sink.write(data)
                 await sink.drain()
         except ConnectionError:

@@ -16,7 +16,7 @@ from infra.engine import Engine, EngineSettings, Progress
 from infra.errors import PulumiFailed
 from infra.render import render
 from tests.engine.cluster import Cluster, identities
-from tests.engine.proxy import StallingProxy
+from tests.engine.proxy import TcpProxy
 from tests.support.desired import (
     AUTOSCALED,
     desired_state,
@@ -206,7 +206,7 @@ async def test_a_server_that_moved_to_another_port_is_the_same_cluster(
     """The context's name identifies the cluster, so nothing is replaced."""
     state = desired_state(environment)
     await engine.up(state)
-    async with StallingProxy(settings.kubeconfig, tmp_path / "moved.json") as moved:
+    async with TcpProxy(settings.kubeconfig, tmp_path / "moved.json") as moved:
         plan = await Engine(moved.settings(settings), environment).preview(state)
 
     assert plan.is_empty

@@ -8,7 +8,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import msgspec
@@ -19,9 +19,11 @@ from lightkube.resources.core_v1 import ConfigMap
 from infra.engine import Engine, EngineSettings, Progress
 from infra.errors import PulumiInterrupted, StackLocked
 from infra.render import render
+from scripts.stack import Home
 from tests.engine.cluster import Cluster, identities
-from tests.engine.proxy import StallingProxy
 from tests.support.desired import desired_state, platform_unit, service_unit, tenant_unit
+from tests.support.faulty_api_server import Faults, faulty_api_server
+from tests.support.local_stack import LocalStack
 
 WORKER = """\
 import asyncio, os, sys
@@ -47,24 +49,23 @@ def pulumi_processes(environment: str) -> list[psutil.Process]:
     return found
 
 
-async def crash_when_an_answer_is_lost(
-    settings: EngineSettings, environment: str, cluster: Cluster, folder: Path
-) -> None:
+@pytest.fixture
+def unheard(settings: EngineSettings, environment: str, local_stack: LocalStack, tmp_path: Path) -> Iterator[Engine]:
+    """The engine of the test's environment, to which the server does not say that it made the platform's ConfigMap."""
+    home, faults = Home(local_stack.stack.home), Faults(seed=0, unanswered="/configmaps/feature-flags")
+    with faulty_api_server(home, settings.kubeconfig, tmp_path / "through-proxy.json", faults) as kubeconfig:
+        yield Engine(dataclasses.replace(settings, kubeconfig=kubeconfig), environment)
+
+
+async def crash_when_an_answer_is_lost(unheard: Engine, environment: str, cluster: Cluster) -> None:
     """Kill pulumi when the server has made the platform's ConfigMap and pulumi does not know it yet."""
     created = f"ConfigMap shop-{environment}/feature-flags"
-    async with StallingProxy(settings.kubeconfig, folder / "through-proxy.json") as proxy:
-
-        def withhold(told: Progress) -> None:
-            if told.state == "started" and told.name == "platform/feature-flags":
-                proxy.withhold_answers()
-
-        engine = Engine(proxy.settings(settings), environment)
-        operation = asyncio.create_task(engine.up(desired_state(environment), on_event=withhold))
-        await eventually(lambda: created in cluster.objects())
-        for process in pulumi_processes(environment):
-            process.kill()
-        with pytest.raises(PulumiInterrupted):
-            await operation
+    operation = asyncio.create_task(unheard.up(desired_state(environment)))
+    await eventually(lambda: created in cluster.objects())
+    for process in pulumi_processes(environment):
+        process.kill()
+    with pytest.raises(PulumiInterrupted):
+        await operation
 
 
 async def eventually(is_so: Callable[[], bool]) -> None:
@@ -74,10 +75,10 @@ async def eventually(is_so: Callable[[], bool]) -> None:
 
 
 async def test_a_killed_pulumi_leaves_pending_operations_that_are_repaired(
-    engine: Engine, settings: EngineSettings, cluster: Cluster, environment: str, tmp_path: Path
+    engine: Engine, unheard: Engine, cluster: Cluster, environment: str
 ):
     """Given a creation whose answer was lost, then repair finds the object and the next up makes only the rest."""
-    await crash_when_an_answer_is_lost(settings, environment, cluster, tmp_path)
+    await crash_when_an_answer_is_lost(unheard, environment, cluster)
     assert await engine.pending_operations() > 0
 
     repaired = await engine.repair()
@@ -93,10 +94,10 @@ async def test_a_killed_pulumi_leaves_pending_operations_that_are_repaired(
 
 
 async def test_a_creation_that_never_happened_is_dropped(
-    engine: Engine, settings: EngineSettings, cluster: Cluster, environment: str, tmp_path: Path
+    engine: Engine, unheard: Engine, cluster: Cluster, environment: str
 ):
     """Given a pending creation without an object, then repair forgets it and the next up creates it."""
-    await crash_when_an_answer_is_lost(settings, environment, cluster, tmp_path)
+    await crash_when_an_answer_is_lost(unheard, environment, cluster)
     cluster.client.delete(ConfigMap, "feature-flags", namespace=f"shop-{environment}")
 
     repaired = await engine.repair()
@@ -108,10 +109,10 @@ async def test_a_creation_that_never_happened_is_dropped(
 
 
 async def test_applying_again_without_a_repair_takes_the_object_up_too(
-    engine: Engine, settings: EngineSettings, cluster: Cluster, environment: str, tmp_path: Path
+    engine: Engine, unheard: Engine, cluster: Cluster, environment: str
 ):
     """One field manager per environment: an object whose creation was forgotten is applied to, not refused."""
-    await crash_when_an_answer_is_lost(settings, environment, cluster, tmp_path)
+    await crash_when_an_answer_is_lost(unheard, environment, cluster)
     state = desired_state(environment)
 
     await engine.up(state)

@@ -35,7 +35,8 @@ _END_WITHIN_SECONDS = 1
 class Fault:
     """One answer instead of the real one. ``is_late``: the request was done all the same.
 
-    ``retry_after_seconds`` 0 gives no hint, and the clients then do not try again by themselves.
+    ``retry_after_seconds`` 0 gives no hint, and the clients then do not try again by themselves. ``status`` 0 is no
+    answer at all, for as long as somebody waits for it.
     """
 
     status: int
@@ -47,6 +48,7 @@ TOO_MANY = Fault(429, retry_after_seconds=1)
 BROKEN = Fault(500)
 OVERLOADED = Fault(503, retry_after_seconds=1)
 DONE_BUT_BROKEN = Fault(500, is_late=True)
+DONE_BUT_UNANSWERED = Fault(0, is_late=True)
 # An API server that has too much to do says so, most of the time.
 EARLY = (TOO_MANY, TOO_MANY, TOO_MANY, BROKEN, OVERLOADED, OVERLOADED, OVERLOADED)
 
@@ -56,12 +58,14 @@ class Faults:
     """Which requests fail: a ``share`` of all, and a ``late_share`` of the writes, chosen by ``seed``.
 
     ``renamed`` are words of paths that differ from run to run, and what they count as. ``told`` counts what was done.
+    Writes of paths that end in ``unanswered`` are done, and their answers are lost.
     """
 
     seed: int
     share: float = 0.0
     late_share: float = 0.0
     renamed: Mapping[str, str] = field(default_factory=dict)
+    unanswered: str = ""
     told: Counter[Fault] = field(default_factory=Counter)
     _asked: Counter[str] = field(default_factory=Counter)
 
@@ -76,6 +80,8 @@ class Faults:
         fault = chance.choice(EARLY) if place < self.share else None
         if fault is None and method in WRITES and place >= 1 - self.late_share:
             fault = DONE_BUT_BROKEN
+        if self.unanswered and method in WRITES and path.endswith(self.unanswered):
+            fault = DONE_BUT_UNANSWERED
         if fault is not None:
             self.told[fault] += 1
         return fault
@@ -103,7 +109,7 @@ class _Proxy:
             async with self._asked(scope, body) as response:
                 if fault is not None:
                     await response.aread()
-                    await _tell(fault, send)
+                    await (_tell(fault, send) if fault.status else _gone(receive))
                     return
                 await _until_either(_pass_on(response, send), _gone(receive))
 

@@ -179,19 +179,20 @@ async def test_a_later_rollout_has_waves_of_its_own(capsys: pytest.CaptureFixtur
 
 
 async def test_a_temporal_that_is_away_for_a_moment_is_asked_again() -> None:
-    """Workers are restarted in the middle of rollouts."""
+    """Workers are restarted in the middle of rollouts, and busy at any time."""
     follower = RolloutFollower("production", "", rollout_id=ID)
 
-    assert await watched(Scripted([STORY[0], None, None, *STORY[1:]]), Output(), follower) == ExitCode.ROLLED_BACK
+    assert await watched(Scripted([None, STORY[0], None, None, *STORY[1:]]), Output(), follower) == ExitCode.ROLLED_BACK
 
 
 async def test_a_temporal_that_stays_away_ends_the_watching(monkeypatch: pytest.MonkeyPatch) -> None:
-    """After its patience, and at once where it never answered."""
-    with pytest.raises(AdxConnectionError):
-        await watched(Scripted([None, *STORY]), Output())
+    """After one patience where it had answered, and another where it never did."""
     monkeypatch.setattr(watching, "GIVE_UP_AFTER_SECONDS", 0)
     with pytest.raises(AdxConnectionError):
         await watched(Scripted([STORY[0], None]), Output())
+    monkeypatch.setattr(watching, "GIVE_UP_AT_FIRST_AFTER_SECONDS", 0)
+    with pytest.raises(AdxConnectionError):
+        await watched(Scripted([None, *STORY]), Output())
 
 
 async def test_whoever_stops_watching_is_told_that_the_rollout_goes_on(capsys: pytest.CaptureFixture[str]) -> None:

@@ -7,6 +7,7 @@ import contextlib
 from collections.abc import AsyncIterator, Collection, Mapping
 from dataclasses import dataclass
 
+import msgspec
 from temporalio import activity
 
 from infra.engine import Engine
@@ -19,6 +20,7 @@ from workflows.clients.kubernetes.normalise import digests_by_unit, unit_of
 from workflows.clients.kubernetes.selectors import made_by_adx
 from workflows.configuration.units import deliver_units
 from workflows.infrastructure.activities import FENCE_INTERVAL_SECONDS, cancelled_when, repair_stack, telling
+from workflows.infrastructure.occupied import occupied_namespaces, what_is_occupied
 from workflows.infrastructure.plan import differing_objects
 from workflows.ledger import cells, units
 from workflows.ledger.cells import Claim
@@ -115,6 +117,15 @@ class CellActivities:
         broken = dict.fromkeys(lost, LOST) | (await self._restored(cell, back, before) if back else {})
         return [_result(unit, failed.get(unit, ""), broken.get(unit, "")) for unit in sorted(cell.asked)]
 
+    async def _occupied(self, cell: _Cell) -> dict[str, str]:
+        """Why not, for units that would go into namespaces which others have made since the rollout was validated."""
+        targets = {unit: target for unit in cell.asked if (target := cell.target(unit, is_new=True)) is not None}
+        asked = msgspec.structs.replace(cell.desired, units=tuple(targets.values()))
+        found = await occupied_namespaces(self._runtime.cluster, cell.base, asked)
+        why = {one.name: what_is_occupied([one]) for one in found}
+        namespaces = {unit: target.inputs.namespace for unit, target in targets.items()}
+        return {unit: why[name] for unit, name in namespaces.items() if name in why}
+
     async def _lost(self, cell: _Cell, failed: Collection[str]) -> set[str]:
         """Tenants that were to go away, and whose namespace goes or has gone although something failed."""
         going = {unit for unit in failed if unit.startswith("tenant/") and cell.target(unit, is_new=True) is None}
@@ -122,12 +133,12 @@ class CellActivities:
 
     async def _applied(self, cell: _Cell) -> dict[str, str]:
         """Apply the new inputs; why a unit failed, for those that did."""
+        failed = await self._occupied(cell)
+        inputs = cell.inputs(cell.asked - failed.keys())
         try:
-            await cell.engine.up(cell.inputs(cell.asked), continue_on_error=True, on_event=telling(cell.report))
+            await cell.engine.up(inputs, continue_on_error=True, on_event=telling(cell.report))
         except PulumiFailed as error:
-            failed = failures_by_unit(error.diagnostics, cell.asked)
-        else:
-            failed = {}
+            failed |= failures_by_unit(error.diagnostics, cell.asked - failed.keys())
         failed |= await self._unverified(cell, dict.fromkeys(cell.asked - failed.keys(), True))
         return failed | await self._configured(cell, cell.asked - failed.keys(), is_new=True)
 

@@ -26,6 +26,7 @@ from workflows.infrastructure.models import (
     SnapshotTaken,
     StackLease,
 )
+from workflows.infrastructure.occupied import refuse_occupied
 from workflows.infrastructure.plan import differing_objects
 from workflows.ledger import Ledger, fencing, rollouts
 from workflows.runtime import Runtime
@@ -88,11 +89,16 @@ class InfrastructureActivities:
 
     @activity.defn
     async def apply(self, request: ApplyRequest) -> Applied:
-        """Make the stack what the desired state says. Refused once another rollout holds the environment."""
+        """Make the stack what the desired state says. Refused once another rollout holds the environment.
+
+        Raises NamespaceOccupied: between validation and here an approval may have been waited for.
+        """
 
         async def work(report: Report) -> Applied:
             desired = await self._state(request.lease.environment, request.desired_state)
             engine = self._runtime.engine(request.lease.environment)
+            if not request.is_restore:
+                await self._refuse_occupied(request.lease.rollout_id, desired)
             async with self._fenced(request.lease):
                 repaired = 0
                 if request.is_restore or activity.info().attempt > 1:
@@ -153,6 +159,12 @@ class InfrastructureActivities:
         bodies = {"snapshot": snapshot, "exported_state": exported_state, "base_state": request.base_state}
         change_set = {**(known.change_set or {}), **bodies}
         await rollouts.describe(self._runtime.ledger, request.rollout_id, change_set=change_set)
+
+    async def _refuse_occupied(self, rollout_id: str, desired: DesiredState) -> None:
+        known = await rollouts.find(self._runtime.ledger, rollout_id)
+        base = (known.change_set or {}).get("base_state") if known is not None else None
+        previous = await self._state(desired.environment, str(base)) if base else None
+        await refuse_occupied(self._runtime.cluster, previous, desired)
 
     async def _check_declared(self, environment: str, base_state: str | None, differing: list[str]) -> None:
         base = await self._state(environment, base_state or "")

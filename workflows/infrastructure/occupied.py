@@ -12,6 +12,7 @@ from policies.desired_state import DesiredState
 from policies.listing import first_of
 from workflows.clients.kubernetes import Cluster
 from workflows.clients.kubernetes.normalise import ENVIRONMENT_LABEL
+from workflows.errors import NamespaceOccupied
 
 NAMES_SHOWN = 3
 # So many are asked for one by one, which needs no right to list all of the cluster's.
@@ -38,6 +39,12 @@ async def occupied_namespaces(
     found = [body for body in await _living(cluster, new) if body["metadata"]["name"] in new]
     others = made_by_others(found, desired.environment)
     return tuple(_occupied(body) for body in found if body["metadata"]["name"] in others)
+
+
+async def refuse_occupied(cluster: Cluster, previous: DesiredState | None, desired: DesiredState) -> None:
+    """Raises NamespaceOccupied where there are such namespaces, and the errors of the cluster."""
+    if occupied := await occupied_namespaces(cluster, previous, desired):
+        raise NamespaceOccupied(what_is_occupied(occupied), next_step=way_out(desired.environment, occupied[0]))
 
 
 def made_by_others(namespaces: Iterable[Mapping[str, Any]], environment: str) -> set[str]:

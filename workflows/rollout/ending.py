@@ -18,7 +18,7 @@ from workflows.ledger.units import UnitState
 from workflows.rollout.activity_models import Finished, FinishRequest, Validated
 from workflows.rollout.beginning import begin_if_unknown
 from workflows.rollout.housekeeping import tidy
-from workflows.rollout.models import FAULTS_OF_COMMIT
+from workflows.rollout.models import FAULTS_OF_COMMIT, NO_FAULTS_OF_COMMIT
 from workflows.runtime import Runtime
 from workflows.telemetry import logs
 from workflows.telemetry.metrics import restore_finished, rollout_finished
@@ -177,6 +177,8 @@ def _is_to_be_quarantined(request: FinishRequest) -> bool:
     """Whether trying the commit again would only fail again. A rollback's target was good once."""
     if request.submission.kind == "rollback" or not request.submission.commit:
         return False
+    if request.error_type in NO_FAULTS_OF_COMMIT:
+        return False
     return request.outcome in _QUARANTINING or (
         request.outcome in ("refused", "failed") and request.error_type in FAULTS_OF_COMMIT
     )
@@ -192,6 +194,8 @@ async def _prepare_revert(runtime: Runtime, request: FinishRequest) -> str:
     """Push a branch that reverts the failed commit's declarations; empty where that is not possible."""
     validated = request.validated
     if validated is None or validated.base_commit is None or request.outcome != "restored":
+        return ""
+    if request.error_type in NO_FAULTS_OF_COMMIT:
         return ""
     branch = f"adx/revert-{request.submission.environment}-{validated.commit[:12]}"
     revert = Revert(

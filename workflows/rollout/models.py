@@ -19,7 +19,8 @@ Source = Literal["webhook", "poller", "cli", "drift"]
 FAULTS_OF_COMMIT = (
     "RolloutRefused", "PlanMoved", "DeclarationError", "CommitNotOnBranch", "HistoryRewritten", "NotNewer"
 )  # fmt: skip
-REFUSALS = (*FAULTS_OF_COMMIT, "NamespaceOccupied")
+NO_FAULTS_OF_COMMIT = ("NamespaceOccupied",)
+REFUSALS = (*FAULTS_OF_COMMIT, *NO_FAULTS_OF_COMMIT)
 
 
 @dataclass(frozen=True)

@@ -12,8 +12,7 @@ from workflows.bodies import DeliveryBody
 from workflows.cells.plan import check_placement, mixed
 from workflows.configuration.delivering import is_configured
 from workflows.drift.before import drift_before, with_drift
-from workflows.errors import NamespaceOccupied
-from workflows.infrastructure.occupied import occupied_namespaces, way_out, what_is_occupied
+from workflows.infrastructure.occupied import refuse_occupied
 from workflows.ledger.models import Environment
 from workflows.migrations.staging import stages_of, with_unapplied
 from workflows.rollout import intention
@@ -107,9 +106,7 @@ async def _allowed_change(runtime: Runtime, target: Target) -> _Change:
     check_no_recreation(change_set)
     if submission.kind == "deliver":
         check_no_lowering(change_set)
-    occupied = await occupied_namespaces(runtime.cluster, previous, desired)
-    if occupied:
-        raise NamespaceOccupied(what_is_occupied(occupied), next_step=way_out(submission.environment, occupied[0]))
+    await refuse_occupied(runtime.cluster, previous, desired)
     return _Change(previous, desired, rules, change_set)
 
 
