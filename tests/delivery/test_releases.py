@@ -59,7 +59,10 @@ async def reached(front: Shopfront, phase: str) -> None:
     if phase == "kept":
         await front.delivery.until(lambda live: bool(live.rollout and live.rollout.kept_until))
         return
-    live = await front.delivery.until(lambda live: bool(live.rollout and live.rollout.releasing))
+    # While the new rollout has not begun, the status is that of the one before, whose release serves.
+    live = await front.delivery.until(
+        lambda live: bool(live.environment.current and live.rollout and live.rollout.releasing)
+    )
     assert live.rollout is not None
     seen: list[str] = []
     async with asyncio.timeout(STUCK_SECONDS):
