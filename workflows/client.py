@@ -265,7 +265,8 @@ def _translated() -> Iterator[None]:
             ) from error
         if error.status in {RPCStatusCode.DEADLINE_EXCEEDED, RPCStatusCode.CANCELLED}:
             raise AdxConnectionError(
-                "no answer in time: the workers are busy, or none runs", next_step="run `adx status`, then `adx up`"
+                "no answer in time: Temporal or its workers are busy, or no worker runs",
+                next_step="run `adx status`, then `adx up`",
             ) from error
         raise AdxConnectionError(
             f"Temporal does not answer: {error.status.name}", next_step="run `adx status`, then `adx up`"

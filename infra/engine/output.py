@@ -1,7 +1,8 @@
 """What a process writes: kept in a file without a name, read while it grows.
 
 A pipe would do for a reader that always reads. A worker that is paused does not: pulumi would stop at a full pipe, in
-the middle of an operation, and keep the stack's lock for as long as the worker sleeps. A file takes everything.
+the middle of an operation, and keep the stack's lock for as long as the worker sleeps. A file takes everything, as long
+as its disk does.
 """
 
 from __future__ import annotations

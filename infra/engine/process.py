@@ -21,6 +21,7 @@ from infra.errors import EngineError, ToolMissing
 
 TAIL_LINES = 200
 LOOK_INTERVAL_SECONDS = 0.05
+LINES_IN_A_TURN = 100
 LAUNCHER = Path(__file__).with_name("launcher.py")
 OnLine = Callable[[bytes], None]
 
@@ -48,7 +49,7 @@ async def run(
     """
     said: deque[str] = deque(maxlen=TAIL_LINES)
     with open_output(folder) as events, open_output(folder) as words:
-        process = await start_pulumi(arguments, folder, environment, events, words)
+        process = await start_pulumi(arguments, folder, environment, (events, words), grace_seconds)
         try:
             exit_code = await follow(process, {events: on_line, words: tail(said)})
         except BaseException:
@@ -60,11 +61,20 @@ async def run(
 
 
 async def start_pulumi(
-    arguments: Sequence[str], folder: Path, environment: Mapping[str, str], events: Output, words: Output
+    arguments: Sequence[str],
+    folder: Path,
+    environment: Mapping[str, str],
+    outputs: tuple[Output, Output],
+    grace_seconds: float,
 ) -> Process:
-    """Start pulumi in a session of its own, so that a terminal's Ctrl-C does not reach it past the engine."""
+    """Start pulumi in a session of its own, so that a terminal's Ctrl-C does not reach it past the engine.
+
+    ``outputs``: for its standard output and its standard error. ``grace_seconds``: see the launcher.
+    """
+    events, words = outputs
     program = find_tool("pulumi", environment)
-    command = [sys.executable, "-I", "-S", str(LAUNCHER), str(os.getpid()), program, *arguments]
+    launcher = [sys.executable, "-I", "-S", str(LAUNCHER), str(os.getpid()), str(grace_seconds)]
+    command = [*launcher, program, *arguments]
     return await asyncio.create_subprocess_exec(
         *command, cwd=folder, env=environment, stdin=asyncio.subprocess.DEVNULL,
         stdout=events.fileno(), stderr=words.fileno(), start_new_session=True,
@@ -78,7 +88,7 @@ async def follow(process: Process, readers: Mapping[Output, OnLine]) -> int:
         while not ended.done():
             await asyncio.wait((ended,), timeout=LOOK_INTERVAL_SECONDS)
             for output, on_line in readers.items():  # after the end as well: what was written last
-                hand_on(output, on_line)
+                await hand_on(output, on_line)
         for output, on_line in readers.items():
             if rest := output.rest():
                 on_line(rest)
@@ -87,10 +97,12 @@ async def follow(process: Process, readers: Mapping[Output, OnLine]) -> int:
     return ended.result()
 
 
-def hand_on(output: Output, on_line: OnLine) -> None:
-    """Every line that has been completed in the meantime."""
-    for line in output.lines():
+async def hand_on(output: Output, on_line: OnLine) -> None:
+    """Every line that has been completed in the meantime; others get their turn while there are many."""
+    for number, line in enumerate(output.lines(), start=1):
         on_line(line)
+        if number % LINES_IN_A_TURN == 0:
+            await asyncio.sleep(0)
 
 
 def find_tool(name: str, environment: Mapping[str, str]) -> str:

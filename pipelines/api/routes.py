@@ -143,7 +143,7 @@ class Routes:
             stopping.cancel()
 
 
-def check_parameters(request: Request) -> None:
+async def check_parameters(request: Request) -> None:
     """Raises Refusal for a parameter that is unknown or there twice: a misspelt filter would else find everything.
 
     What was sent is not repeated, it may be a secret in the wrong place.

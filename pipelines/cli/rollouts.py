@@ -16,6 +16,7 @@ from pipelines.exit_codes import ExitCode
 
 if TYPE_CHECKING:
     from pipelines.following import Follower
+    from pipelines.output import Output
     from pipelines.rollout_reporting import RolloutReporter
     from workflows.client import Workflows
     from workflows.rollout.models import Receipt
@@ -149,7 +150,7 @@ async def _deploy(
     from workflows.intake.models import Intake
 
     client = await workflows(invocation.settings)
-    seen = {name: await _last_rollout(client, name) for name in names}
+    seen = {name: await _last_rollout(client, name, invocation.output) for name in names}
     taken = await client.deploy(Intake(commit, by, "cli", environments=names, force=force))
     if not watching.is_wanted:
         _receipts(invocation, taken.receipts)
@@ -170,7 +171,7 @@ async def _rollback(
     from pipelines.following import Follower
 
     client = await workflows(invocation.settings)
-    seen = await _last_rollout(client, environment)
+    seen = await _last_rollout(client, environment, invocation.output)
     receipt = await client.rollback(environment, commit, by)
     if not is_watching:
         _receipts(invocation, [receipt])
@@ -188,8 +189,10 @@ async def _decide(invocation: Invocation, what: str, environment: str, by: str, 
     _receipts(invocation, [await act(environment, Decision(by=by, reason=reason))])
 
 
-async def _last_rollout(client: Workflows, environment: str) -> str:
-    last = (await client.environment_status(environment)).last
+async def _last_rollout(client: Workflows, environment: str, output: Output) -> str:
+    from pipelines.cli.watching import first_answer
+
+    last = (await first_answer(lambda: client.environment_status(environment), output)).last
     return last.rollout_id if last else ""
 
 

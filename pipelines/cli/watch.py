@@ -12,6 +12,7 @@ from pipelines.cli.invocation import Invocation, current, leave
 from pipelines.exit_codes import ExitCode
 
 if TYPE_CHECKING:
+    from pipelines.output import Output
     from workflows.client import Workflows
     from workflows.rollout.models import EnvironmentStatus
 
@@ -44,7 +45,7 @@ async def _watch(invocation: Invocation, environment: str | None) -> ExitCode:
 
     names = [environment] if environment else await _environments(invocation)
     client = await workflows(invocation.settings)
-    found = [await _once_begun(client, name) for name in names]
+    found = [await _once_begun(client, name, invocation.output) for name in names]
     followers = [RolloutFollower(one.environment, "", rollout_id=one.current) for one in found if one.current]
     if not followers:
         return _nothing_runs(invocation, found)
@@ -59,13 +60,13 @@ async def _environments(invocation: Invocation) -> list[str]:
         return [found.name for found in await all_environments(opened)]
 
 
-async def _once_begun(client: Workflows, environment: str) -> EnvironmentStatus:
+async def _once_begun(client: Workflows, environment: str, output: Output) -> EnvironmentStatus:
     """The environment; what waits for its turn in one that is idle is about to begin."""
-    from pipelines.cli.watching import LOOK_EVERY_SECONDS
+    from pipelines.cli.watching import LOOK_EVERY_SECONDS, first_answer
     from pipelines.following import IDLE_LOOKS
 
     for _ in range(IDLE_LOOKS):
-        found = await client.environment_status(environment)
+        found = await first_answer(lambda: client.environment_status(environment), output)
         if found.current or found.frozen_reason or not found.pending:
             break
         await asyncio.sleep(LOOK_EVERY_SECONDS)

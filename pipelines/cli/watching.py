@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import msgspec
 from rich.console import Group, RenderableType
@@ -32,6 +32,25 @@ GIVE_UP_AT_FIRST_AFTER_SECONDS = 30.0
 NUMBERS_EVERY = timedelta(seconds=10)
 QUIET_UNITS = frozenset({"pending", "started", "delivered", "cancelling", "restoring"})
 """What of single units is left out of plain lines, of which a fleet has thousands; JSON lines have it all."""
+
+
+Answer = TypeVar("Answer")
+
+
+async def first_answer(ask: Callable[[], Awaitable[Answer]], output: Output) -> Answer:
+    """What ``ask`` gives, asked again while nobody answers. Raises AdxConnectionError where it stays so."""
+    clock, is_told = asyncio.get_running_loop().time, False
+    give_up_at = clock() + GIVE_UP_AT_FIRST_AFTER_SECONDS
+    while True:
+        try:
+            return await ask()
+        except AdxConnectionError as error:
+            if clock() >= give_up_at:
+                raise
+            if not is_told:
+                output.say(f"{error}; asking again")
+            is_told = True
+        await asyncio.sleep(LOOK_EVERY_SECONDS)
 
 
 async def watch(
@@ -99,15 +118,15 @@ async def _until_settled(
     tell: Callable[[Follower], None] | None,
 ) -> None:
     is_settled, clock = False, asyncio.get_running_loop().time
-    give_up_at = clock() + GIVE_UP_AT_FIRST_AFTER_SECONDS
+    give_up_at, is_known = clock() + GIVE_UP_AT_FIRST_AFTER_SECONDS, False
     while not is_settled:
         try:
             is_settled = await _look(workflows, followers, lines)
-            give_up_at = clock() + GIVE_UP_AFTER_SECONDS
+            give_up_at, is_known = clock() + GIVE_UP_AFTER_SECONDS, True
         except AdxConnectionError as error:
             if clock() >= give_up_at:
                 raise
-            _say_unanswered(followers, f"{error}; asking again, the rollout goes on")
+            _say_unanswered(followers, f"{error}; asking again{', the rollout goes on' if is_known else ''}")
         show()
         if tell is not None:
             for follower in followers:
@@ -158,7 +177,8 @@ def screen(followers: Sequence[Follower], now: datetime) -> RenderableType:
 
 def _parts(follower: Follower, now: datetime) -> list[RenderableType]:
     if follower.rollout is None:
-        waiting = end_without_rollout(follower) or f"{follower.environment}: waiting for its turn"
+        unanswered = follower.line and f"{follower.environment}: {follower.line}"
+        waiting = end_without_rollout(follower) or unanswered or f"{follower.environment}: waiting for its turn"
         return [plain(waiting, "dim"), Text()]
     rollout, waves = follower.rollout, follower.fleet(now)
     parts: list[RenderableType] = [watch_screen(rollout, follower.restore_steps, now, waves, follower.releases)]

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 
-from lightkube import AsyncClient
+from lightkube import ApiError, AsyncClient
 from lightkube.models.meta_v1 import ObjectMeta
 from lightkube.resources.core_v1 import ConfigMap, Namespace
 
@@ -13,7 +14,7 @@ from tests.delivery.delivery import Delivery
 from tests.delivery.test_fleet import declare
 from workflows.fleet.durable import FleetDecision
 from workflows.ledger import quarantine, units
-from workflows.rollout.models import Decision
+from workflows.rollout.models import Decision, RolloutStatus
 
 
 @contextlib.asynccontextmanager
@@ -22,11 +23,17 @@ async def made_by_others(delivery: Delivery, name: str) -> AsyncIterator[AsyncCl
     client = delivery.client_of_cluster()
     made = await client.create(Namespace(metadata=ObjectMeta(name=name)))
     assert made.metadata is not None
-    yield client
-    kept = await client.get(Namespace, name)
-    assert kept.metadata is not None
-    assert (kept.metadata.uid, kept.metadata.deletionTimestamp) == (made.metadata.uid, None)
-    await client.delete(Namespace, name)
+    try:
+        yield client
+        kept = await client.get(Namespace, name)
+        assert kept.metadata is not None
+        assert (kept.metadata.uid, kept.metadata.deletionTimestamp) == (made.metadata.uid, None)
+    finally:
+        await client.delete(Namespace, name)
+        with contextlib.suppress(ApiError):  # that it is not found
+            while True:
+                await client.get(Namespace, name)
+                await asyncio.sleep(0.1)
 
 
 async def test_a_namespace_that_others_made_is_left_alone_until_it_is_given_to_adx(delivery: Delivery) -> None:
@@ -59,17 +66,32 @@ async def test_a_namespace_that_others_make_while_an_approval_is_waited_for_stay
     delivery.start_worker()
     delivery.shop.rules["approval"] = {"required": True, "approvers": ["grace@example.com"]}
     commit = delivery.shop.merge("first")
-    await delivery.submit()
-    await delivery.until(lambda live: live.rollout is not None and live.rollout.waiting_for_approval)
     name = f"shop-{delivery.environment}"
+    await until_approval(delivery)
     async with made_by_others(delivery, name):
-        await delivery.workflows.approve(delivery.environment, Decision("grace@example.com"))
-        status = await delivery.settled()
+        status = await approved(delivery)
 
     assert (status.outcome, status.failed_step) == ("restored", "apply")
     assert f"others have made {name}" in status.failure
     assert await delivery.live() == {}
     assert await quarantine.find(delivery.ledger, delivery.environment, commit) is None
+
+    await until_approval(delivery)
+    again = await approved(delivery)
+
+    assert (again.outcome, again.commit) == ("delivered", commit)
+
+
+async def until_approval(delivery: Delivery) -> None:
+    """Submit, and wait until the rollout asks for its approval."""
+    await delivery.submit()
+    await delivery.until(lambda live: live.rollout is not None and live.rollout.waiting_for_approval)
+
+
+async def approved(delivery: Delivery) -> RolloutStatus:
+    """Approve, and wait for the end."""
+    await delivery.workflows.approve(delivery.environment, Decision("grace@example.com"))
+    return await delivery.settled()
 
 
 async def test_a_tenant_whose_namespace_others_have_made_meanwhile_is_left_out(delivery: Delivery) -> None:

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import os
+import subprocess
+import sys
 from pathlib import Path
 
+import psutil
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -63,10 +66,47 @@ async def test_a_process_ends_although_nobody_reads(tmp_path: Path) -> None:
     """A worker that is paused does not stop its pulumi in the middle, which would keep the stack's lock."""
     environment = pulumi_of(tmp_path, f"head -c {MORE_THAN_A_PIPE_HOLDS_BYTES} /dev/zero | tee /dev/stderr")
     with open_output(tmp_path) as events, open_output(tmp_path) as words:
-        started = await process.start_pulumi([], tmp_path, environment, events, words)
+        started = await process.start_pulumi([], tmp_path, environment, (events, words), 1)
 
         assert await asyncio.wait_for(started.wait(), 60) == 0
         assert [os.fstat(end.fileno()).st_size for end in (events, words)] == [MORE_THAN_A_PIPE_HOLDS_BYTES] * 2
+
+
+WORKER = """\
+import asyncio, sys
+from pathlib import Path
+from infra.engine.output import open_output
+from infra.engine.process import start_pulumi
+
+async def main(folder: Path) -> None:
+    with open_output(folder) as events, open_output(folder) as words:
+        started = await start_pulumi([], folder, {"PATH": f"{folder}:/usr/bin:/bin"}, (events, words), 0.1)
+        while not list(events.lines()):
+            await asyncio.sleep(0.01)
+        print(started.pid, flush=True)
+        await started.wait()
+
+asyncio.run(main(Path(sys.argv[1])))
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells a process of its parent's death")
+async def test_a_pulumi_that_does_not_heed_its_workers_death_is_killed_after_its_grace(tmp_path: Path) -> None:
+    """Whoever takes over waits for its lock; what it has started goes, too."""
+    pulumi_of(tmp_path, "trap '' INT; echo begun; sleep 600 & wait")
+    worker = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", WORKER, str(tmp_path), stdout=subprocess.PIPE, start_new_session=True
+    )
+    assert worker.stdout is not None
+    pulumi = psutil.Process(int(await worker.stdout.readline()))
+    orphans = [pulumi, *pulumi.children(recursive=True)]
+    assert len(orphans) > 1
+
+    worker.kill()
+    await worker.wait()
+
+    _, alive = await asyncio.to_thread(psutil.wait_procs, orphans, 30)
+    assert alive == []
 
 
 async def test_everything_is_read_before_the_end_is_told(tmp_path: Path) -> None:

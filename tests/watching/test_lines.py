@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import io
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 import pytest
+from rich.console import Console
 
 from pipelines.cli import watching
 from pipelines.exit_codes import ExitCode
@@ -193,6 +195,34 @@ async def test_a_temporal_that_stays_away_ends_the_watching(monkeypatch: pytest.
     monkeypatch.setattr(watching, "GIVE_UP_AT_FIRST_AFTER_SECONDS", 0)
     with pytest.raises(AdxConnectionError):
         await watched(Scripted([None, *STORY]), Output())
+
+
+async def test_whoever_asks_first_is_patient_too(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What runs is asked before anything is watched or submitted; that it takes longer is said once."""
+    monkeypatch.setattr(watching, "LOOK_EVERY_SECONDS", 0)
+    script = Scripted([None, None, STORY[0]])
+
+    found = await watching.first_answer(lambda: script.status("production"), Output())
+
+    assert found.environment.environment == "production"
+    assert capsys.readouterr().err.count("asking again") == 1
+    monkeypatch.setattr(watching, "GIVE_UP_AT_FIRST_AFTER_SECONDS", 0)
+    with pytest.raises(AdxConnectionError):
+        await watching.first_answer(lambda: Scripted([None]).status("production"), Output())
+
+
+async def test_a_screen_says_that_nobody_answers() -> None:
+    """And not that the rollout waits for its turn."""
+    follower = RolloutFollower("production", "", rollout_id=ID)
+    follower.line = "no answer in time; asking again"
+    console = Console(file=io.StringIO(), width=80)
+    console.print(watching.screen([follower], records.at()))
+    shown = console.file.getvalue()  # type: ignore[attr-defined] # a StringIO
+
+    assert "production: no answer in time; asking again" in shown
+    assert "waiting for its turn" not in shown
 
 
 async def test_whoever_stops_watching_is_told_that_the_rollout_goes_on(capsys: pytest.CaptureFixture[str]) -> None:

@@ -97,12 +97,12 @@ class InfrastructureActivities:
         async def work(report: Report) -> Applied:
             desired = await self._state(request.lease.environment, request.desired_state)
             engine = self._runtime.engine(request.lease.environment)
-            if not request.is_restore:
-                await self._refuse_occupied(request.lease.rollout_id, desired)
             async with self._fenced(request.lease):
                 repaired = 0
                 if request.is_restore or activity.info().attempt > 1:
                     repaired = await repair_stack(engine, report)
+                if not request.is_restore:
+                    await self._refuse_occupied(request.lease.rollout_id, desired)
                 done = await engine.up(desired, refresh=request.refresh, on_event=telling(report))
             report(f"{done.creates} created, {done.updates} updated, {done.replaces} replaced, {done.deletes} deleted")
             return _applied(done, repaired)
@@ -162,7 +162,7 @@ class InfrastructureActivities:
 
     async def _refuse_occupied(self, rollout_id: str, desired: DesiredState) -> None:
         known = await rollouts.find(self._runtime.ledger, rollout_id)
-        base = (known.change_set or {}).get("base_state") if known is not None else None
+        base = (known.change_set or {}).get("base_state")
         previous = await self._state(desired.environment, str(base)) if base else None
         await refuse_occupied(self._runtime.cluster, previous, desired)
 

@@ -195,8 +195,6 @@ async def _prepare_revert(runtime: Runtime, request: FinishRequest) -> str:
     validated = request.validated
     if validated is None or validated.base_commit is None or request.outcome != "restored":
         return ""
-    if request.error_type in NO_FAULTS_OF_COMMIT:
-        return ""
     branch = f"adx/revert-{request.submission.environment}-{validated.commit[:12]}"
     revert = Revert(
         bad=validated.commit,

@@ -103,10 +103,11 @@ class Releases:
         tasks = [asyncio.ensure_future(self._one(lease, change)) for change in stage]
         try:
             await asyncio.gather(*tasks)
-        finally:
+        except (Exception, asyncio.CancelledError):  # no `finally`: runs that are forgotten cannot await
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
+            raise
 
     async def _one(self, lease: StackLease, change: ReleaseChange) -> None:
         self._begun.append(change)

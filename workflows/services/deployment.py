@@ -121,16 +121,19 @@ class ServiceDeploymentWorkflow:
 
     async def _unless_decided(self, work: Awaitable[Found], *, may_be_promoted: bool = False) -> None:
         """Await ``work``; an abort ends it as failed, a promotion, where it may be promoted, as done."""
-        task = asyncio.ensure_future(work)
+        task, cancelled = asyncio.ensure_future(work), None
         try:
             await workflow.wait_condition(
                 lambda: task.done() or self._aborted_by is not None or (may_be_promoted and self._is_promoted)
             )
-        finally:
-            is_over = task.done()
-            if not is_over:
-                task.cancel()
-                await workflow.wait([task])
+        except asyncio.CancelledError as error:  # no `finally`: a worker that forgets this run could not await in it
+            cancelled = error
+        is_over = task.done()
+        if not is_over:
+            task.cancel()
+            await workflow.wait([task])
+        if cancelled is not None:
+            raise cancelled
         self._check_aborted()
         if is_over:
             self._status.line = task.result().text
