@@ -215,5 +215,7 @@ async def test_a_second_operation_finds_the_stack_locked_by_the_first(
     with pytest.raises(StackLocked) as locked:
         await Engine(settings, environment).up(desired_state(environment))
 
-    assert [owner.process_id for owner in locked.value.owners] == [p.pid for p in pulumi_processes(environment)]
+    (owner,) = locked.value.owners
+    # A plugin that is just being started is still called as pulumi is.
+    assert owner.process_id in {process.pid for process in pulumi_processes(environment)}
     await first

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from temporalio.client import Client, WorkflowHandle
+from temporalio.service import RPCError, RPCStatusCode
 from temporalio.testing import WorkflowEnvironment
 from temporalio.worker import Worker
 
@@ -46,9 +47,14 @@ class Harness:
     ) -> RolloutStatus:
         """Ask for the status until it is as wanted; the test's own timeout bounds this."""
         while True:
-            status = await handle.query(RolloutWorkflow.status)
-            if is_reached(status):
-                return status
+            try:
+                status = await handle.query(RolloutWorkflow.status)
+            except RPCError as error:  # its environment names it a moment before the server has it
+                if error.status != RPCStatusCode.NOT_FOUND:
+                    raise
+            else:
+                if is_reached(status):
+                    return status
             await asyncio.sleep(0.02)
 
 
