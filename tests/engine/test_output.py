@@ -90,7 +90,7 @@ asyncio.run(main(Path(sys.argv[1])))
 """
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells a process of its parent's death")
+@pytest.mark.skipif(sys.platform != "linux", reason="what a killed session leaves is looked for in Linux's /proc")
 async def test_a_pulumi_that_does_not_heed_its_workers_death_is_killed_after_its_grace(tmp_path: Path) -> None:
     """Whoever takes over waits for its lock; what it has started goes, too."""
     pulumi_of(tmp_path, "trap '' INT; echo begun; sleep 600 & wait")
