@@ -7,6 +7,7 @@ import ssl
 import urllib.error
 import urllib.request
 from collections.abc import Mapping
+from http.client import HTTPException
 from pathlib import Path
 from typing import Any
 
@@ -62,7 +63,7 @@ def is_ready(probe: Probe, *, timeout_seconds: float = 2.0) -> bool:
 def _is_http_ready(probe: HttpProbe, timeout_seconds: float) -> bool:
     try:
         status, _ = http_request("GET", probe.url, ca_file=probe.ca_file, timeout_seconds=timeout_seconds)
-    except OSError:
+    except (OSError, HTTPException):  # also an answer that breaks off
         return False
     return status in probe.statuses
 

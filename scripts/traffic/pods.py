@@ -85,7 +85,7 @@ class Pods:
             version=facts.version,
             release=facts.release,
             endpoints=(Endpoint("http", "127.0.0.1", instance.port),),
-            health_check=HttpCheck(path="/health", interval_seconds=1, timeout_seconds=1),
+            health_check=HttpCheck(path="/health", interval_seconds=1, timeout_seconds=5),
         )
         self._running[facts.name] = (instance, registration)
         await self._registry.register(registration)

@@ -51,7 +51,7 @@ def adx(*arguments: str, environ: Mapping[str, str], folder: Path) -> Ran:
 def _address(process: subprocess.Popen[bytes], log: Path) -> str:
     """What the log says; the test's own timeout bounds this."""
     while process.poll() is None:
-        for line in log.read_text("utf-8").splitlines():
+        for line in log.read_text("utf-8").rpartition("\n")[0].splitlines():  # the last one may be half written
             if line.startswith("{") and (event := json.loads(line))["event"] == "api ready":
                 return str(event["address"])
         time.sleep(0.05)

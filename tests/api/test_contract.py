@@ -44,7 +44,7 @@ def test_the_application_keeps_its_contract(case: schemathesis.Case, server: Ser
     """No answer that is not in the document, no right request refused, no wrong one taken, none without a token."""
     if case.query.get("wait"):
         case.query["wait"] = 0  # waits are tested beside this
-    case.call_and_validate(base_url=server.url, headers={"Authorization": f"Bearer {token}"})
+    case.call_and_validate(base_url=server.url, headers={"Authorization": f"Bearer {token}"}, timeout=60)
 
 
 def test_the_log_of_the_server_holds_no_token(server: Server, token: str, local_stack: LocalStack) -> None:
@@ -52,8 +52,8 @@ def test_the_log_of_the_server_holds_no_token(server: Server, token: str, local_
     import httpx
 
     headers = {"Authorization": f"Bearer {token}"}
-    httpx.get(f"{server.url}/api/operations?after={token}", headers=headers)
-    httpx.get(f"{server.url}/api/operations", headers={"Authorization": "Bearer canary-5d0c7f"})
+    httpx.get(f"{server.url}/api/operations?after={token}", headers=headers, timeout=60)
+    httpx.get(f"{server.url}/api/operations", headers={"Authorization": "Bearer canary-5d0c7f"}, timeout=60)
     server.process.terminate()
     server.process.wait(30)  # a line is written after its answer
     lines = server.log.read_text("utf-8").splitlines()

@@ -17,6 +17,7 @@ from pipelines.api.tokens import FILE_SETTING
 from tests.api.server import Server, adx, serving
 from tests.api.world import World
 from tests.pipelines.command import environment
+from tests.support.waiting import wait_until
 
 GUIDE = (Path(__file__).parents[2] / "docs" / "api.md").read_text("utf-8")
 
@@ -96,10 +97,20 @@ def test_the_server_ends_gracefully_and_answers_whoever_waits(world: World, tmp_
 def test_probes_tell_of_what_is_away(world: World, tmp_path: Path) -> None:
     """It starts all the same, and is not ready."""
     with serving(world.environ | {"ADX_TEMPORAL_ADDRESS": "127.0.0.1:1"}, tmp_path) as server:
-        live, ready = (httpx.get(f"{server.url}/{name}", timeout=60) for name in ("healthz", "readyz"))
+        live = httpx.get(f"{server.url}/healthz", timeout=60)
+        ready = wait_until(lambda: _not_ready(server), lambda failed: "ledger" not in failed)
 
-    assert (live.status_code, ready.status_code) == (200, 503)
-    assert set(ready.json()["failed"]) == {"temporal"}
+    assert live.status_code == 200
+    assert set(ready) == {"temporal"}
+
+
+def _not_ready(server: Server) -> dict[str, str]:
+    """What failed, Temporal among it. A ledger may not answer in time on a busy machine; nothing else may fail."""
+    answer = httpx.get(f"{server.url}/readyz", timeout=60)
+    failed: dict[str, str] = answer.json()["failed"]
+    assert (answer.status_code, "temporal" in failed) == (503, True)
+    assert failed.get("ledger", "no answer in time") == "no answer in time"
+    return failed
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,7 @@ import httpx
 import psycopg
 from psycopg import sql
 from temporalio.client import Client
+from temporalio.service import RPCError, RPCStatusCode
 from temporalio.worker import Worker
 
 from pipelines.api.app import application
@@ -182,5 +183,9 @@ async def _record(ledger: Ledger, environ: dict[str, str], environment: str, rem
 async def _end_workflows(client: Client, environment: str) -> None:
     running = client.list_workflows(f"TaskQueue = '{environment}' AND ExecutionStatus = 'Running'")
     async for one in running:
-        await client.get_workflow_handle(one.id).terminate()
+        try:
+            await client.get_workflow_handle(one.id).terminate()
+        except RPCError as error:  # the list is late: it has ended by itself
+            if error.status != RPCStatusCode.NOT_FOUND:
+                raise
     await asyncio.sleep(0)

@@ -7,10 +7,11 @@ from typing import Any
 import pytest
 from lightkube.models.meta_v1 import ObjectMeta
 from lightkube.resources.apps_v1 import Deployment
-from lightkube.resources.core_v1 import ConfigMap, Service
+from lightkube.resources.core_v1 import ConfigMap, ResourceQuota, Service
 
 from tests.clients.conftest import Hand, until
 from tests.support.http_route import HTTP_ROUTE  # noqa: F401 - importing it lets lightkube create one
+from tests.support.waiting import wait_until
 from workflows.clients.kubernetes import Cluster, WorkloadStatus
 from workflows.clients.kubernetes.cluster import KINDS
 from workflows.clients.kubernetes.errors import ClusterRefused, ClusterUnreachable, ObjectNotFound
@@ -161,6 +162,8 @@ async def test_a_workload_that_cannot_get_pods_fails_at_its_deadline_with_the_ca
     cluster: Cluster, hand: Hand
 ) -> None:
     hand.create("ResourceQuota", "none", spec={"hard": {"pods": "0"}})
+    # Until the quota's use was counted, pods are refused because it is unknown; what is said first stays.
+    wait_until(lambda: hand.client.get(ResourceQuota, "none").status, lambda status: bool(status and status.used))
     hand.deploy(GOOD)
     hand.client.patch(Deployment, "web", {"spec": {"progressDeadlineSeconds": 1}})
 

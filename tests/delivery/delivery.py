@@ -57,6 +57,7 @@ class Delivery:
     client: Client
     workflows: Workflows
     workers: list[subprocess.Popen[bytes]] = field(default_factory=list)
+    stuck_seconds: float = STUCK_SECONDS  # more where the test has more time of its own
 
     def start_worker(self, **settings: str) -> subprocess.Popen[bytes]:
         """A worker process of its own; its log goes to the test's folder."""
@@ -99,16 +100,21 @@ class Delivery:
         await self.submit(commit, force=force)
         return await self.settled()
 
-    async def until(self, is_reached: Callable[[LiveStatus], bool]) -> LiveStatus:
-        """Ask for the status until it is as wanted; where that takes too long, say what there is instead."""
+    async def until(self, is_reached: Callable[[LiveStatus], bool], *, with_fleet: bool = False) -> LiveStatus:
+        """Ask for the status until it is as wanted; where that takes too long, say what there is instead.
+
+        ``with_fleet``: with the waves of the rollout under way.
+        """
         status: LiveStatus | None = None
         idle_looks = 0
         try:
-            async with asyncio.timeout(STUCK_SECONDS):
+            async with asyncio.timeout(self.stuck_seconds):
                 while idle_looks < IDLE_LOOKS:
                     # A query that went to a worker which was killed or paused is not answered; the next goes elsewhere.
                     with contextlib.suppress(AdxConnectionError):
                         status = await self.workflows.status(self.environment)
+                        if with_fleet and status.environment.current:
+                            status.fleet = await self.workflows.fleet_status(status.environment.current)
                         if is_reached(status):
                             return status
                         is_idle = status.environment.last is not None and not status.environment.current
@@ -116,7 +122,7 @@ class Delivery:
                     self._check_workers()
                     await asyncio.sleep(0.1)
         except TimeoutError:
-            raise AssertionError(f"stuck after {STUCK_SECONDS} s at {status}\n{self._last_lines()}") from None
+            raise AssertionError(f"stuck after {self.stuck_seconds} s at {status}\n{self._last_lines()}") from None
         raise AssertionError(f"nothing runs any more, and it never came to it: {status}\n{self._last_lines()}")
 
     def _check_workers(self) -> None:
@@ -129,12 +135,14 @@ class Delivery:
 
     async def waiting_for(self, wave: str) -> FleetStatus:
         """The waves of the rollout under way, once this one waits for its approval."""
-        rollout = (await self.until(lambda live: bool(live.environment.current))).environment.current
-        while True:
-            found = await self.workflows.fleet_status(rollout)
-            if found is not None and found.state is not None and awaited_wave(found.state) == wave:
-                return found
-            await asyncio.sleep(0.1)
+
+        def is_reached(live: LiveStatus) -> bool:
+            fleet = live.fleet
+            return fleet is not None and fleet.state is not None and awaited_wave(fleet.state) == wave
+
+        live = await self.until(is_reached, with_fleet=True)
+        assert live.fleet is not None
+        return live.fleet
 
     async def live(self) -> dict[str, str]:
         """Digest of every object that the environment has in the cluster, by its id."""

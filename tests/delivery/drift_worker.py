@@ -19,6 +19,9 @@ from workflows.ledger.models import Rollout
 from workflows.runtime import Runtime, open_runtime
 from workflows.task_queues import KINDS, Places
 
+# The longest there is: schedules keep to the clock, so that an hourly check would come by itself at each full hour.
+CHECK_EVERY_SECONDS = 604_800
+
 
 @contextlib.asynccontextmanager
 async def serving(delivery: Delivery) -> AsyncIterator[Runtime]:

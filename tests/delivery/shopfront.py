@@ -107,7 +107,8 @@ def declare(delivery: Delivery, service: str, **fields: Any) -> None:
             "interval_seconds": 2,
             "minimum_requests": 50,
             "success_rate": {"worse_by_percent": 1.5},
-            "latency": [{"percentile": 90, "at_most_milliseconds": 1000}],
+            # Below what ``slow`` takes, and above what a machine that is busy with other tests may take.
+            "latency": [{"percentile": 90, "at_most_milliseconds": 2000}],
             "queries": [
                 {"name": "leaked", "query": 'max(shop_leaked_bytes{release="$release"})', "at_most": 1_000_000}
             ],

@@ -119,9 +119,12 @@ async def platform(
         yield Platform(delivery, listener, delivery.environ)
 
 
-async def heard(reader: ConfigurationReader, key: ConfigurationKey, value: object) -> Reading:
-    """What the reader has once it has heard of ``value``; the test's own timeout bounds this."""
-    while (reading := await reader.get_configuration(key)).value != value:
+async def heard(reader: ConfigurationReader, key: ConfigurationKey, version: int) -> Reading:
+    """What the reader has once it has heard of ``version``; the test's own timeout bounds this.
+
+    A value may be the same as before: the version alone says that this is the news of it.
+    """
+    while (reading := await reader.get_configuration(key)).version < version:
         await asyncio.sleep(0.05)
     return reading
 
@@ -147,13 +150,14 @@ async def test_values_reach_readers_and_services_and_secrets_stay_closed(platfor
     assert told.detail["acknowledged"] == ["frontend"]
 
     async with platform.reader() as reader:
-        await heard(reader, platform.key("PAGE_SIZE"), 24)
+        assert (await heard(reader, platform.key("PAGE_SIZE"), version=1)).value == 24
         assert (await reader.get_configuration(platform.key("RATES_TOKEN"))).value == CANARY
 
         platform.values["PAGE_SIZE"] = 48
         delivery.shop.merge("second")
         assert (await delivery.deliver()).outcome == "delivered"
-        assert (await heard(reader, platform.key("PAGE_SIZE"), 48)).version == 2
+        reading = await heard(reader, platform.key("PAGE_SIZE"), version=2)
+        assert (reading.value, reading.version) == (48, 2)
         before = await platform.kept()
         live = await delivery.live()
 
@@ -171,7 +175,8 @@ async def test_values_reach_readers_and_services_and_secrets_stay_closed(platfor
         }
         assert after["/PAGE_SIZE"] == (48, 4)
         assert await delivery.live() == live
-        assert (await heard(reader, platform.key("PAGE_SIZE"), 48)).version == 4
+        reading = await heard(reader, platform.key("PAGE_SIZE"), version=4)
+        assert (reading.value, reading.version) == (48, 4)
     assert json.loads(platform.listener.got[-1][1])["is_restore"] is True
 
     written = {name: decompress(data) for name, data in (await everything_written(delivery)).items()}

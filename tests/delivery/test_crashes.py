@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import re
 import signal
@@ -11,6 +12,7 @@ import subprocess
 import psutil
 
 from tests.delivery.delivery import Delivery
+from tests.support.processes import found
 from workflows.client import LiveStatus
 from workflows.ledger import environments, rollouts, units
 from workflows.rollout.models import RolloutStatus
@@ -46,7 +48,7 @@ async def applying(delivery: Delivery) -> None:
 
 def engine_processes(worker: subprocess.Popen[bytes]) -> list[psutil.Process]:
     """The pulumi processes that ``worker`` runs right now."""
-    return [process for process in psutil.Process(worker.pid).children(recursive=True) if process.name() == "pulumi"]
+    return found(lambda process: process.name() == "pulumi", psutil.Process(worker.pid).children(recursive=True))
 
 
 async def assert_fully_new(delivery: Delivery, status: RolloutStatus, commit: str) -> None:
@@ -57,9 +59,9 @@ async def assert_fully_new(delivery: Delivery, status: RolloutStatus, commit: st
     assert sum("-tenant-tenant-" in name for name in namespaces) == MANY
     known = await units.units_of(delivery.ledger, delivery.environment)
     assert {unit.status for unit in known} == {"applied"}
-    found = await environments.find(delivery.ledger, delivery.environment)
-    assert found is not None
-    assert (found.delivered_commit, found.frozen_reason) == (commit, None)
+    state = await environments.find(delivery.ledger, delivery.environment)
+    assert state is not None
+    assert (state.delivered_commit, state.frozen_reason) == (commit, None)
     assert await rollouts.unfinished(delivery.ledger, delivery.environment) == ()
     assert delivery.lock_files() == []
 
@@ -92,7 +94,8 @@ async def test_pulumi_killed_in_the_middle_is_repaired_and_the_rollout_goes_on(d
     await applying(delivery)
 
     for process in engine_processes(worker):
-        process.kill()
+        with contextlib.suppress(psutil.NoSuchProcess):  # one that another one had started went with it
+            process.kill()
     status = await delivery.settled()
 
     await assert_fully_new(delivery, status, commit)

@@ -19,7 +19,7 @@ from temporalio.service import RPCError
 from pipelines.cli.drift import drift as drift_command
 from policies.desired_state import tenant_namespace
 from tests.delivery.delivery import Delivery
-from tests.delivery.drift_worker import checked, ended, serving
+from tests.delivery.drift_worker import CHECK_EVERY_SECONDS, checked, ended, serving
 from tests.delivery.test_fleet import declare
 from tests.explain.command import run
 from tests.support.quoted import Quoted
@@ -39,7 +39,7 @@ def somebody(delivery: Delivery) -> AsyncClient:
 
 async def delivered(delivery: Delivery, **rules: object) -> dict[str, str]:
     """A first delivery that declares checks for drift; what is live after it."""
-    delivery.shop.rules["drift"] = {"check_every_seconds": 3600, **rules}
+    delivery.shop.rules["drift"] = {"check_every_seconds": CHECK_EVERY_SECONDS, **rules}
     delivery.shop.merge("first")
     status = await delivery.deliver()
     assert status.outcome == "delivered", status.failure
@@ -154,7 +154,8 @@ async def test_nothing_is_healed_in_a_freeze_and_the_next_plan_tells_the_drift(d
     freeze = {"name": "fair", "reason": "The fair.", "time_zone": "UTC"}
     freeze |= {"from": _local(now - timedelta(days=1)), "until": _local(now + timedelta(days=1))}
     async with serving(delivery):
-        delivery.shop.rules.update(freezes=[freeze], drift={"check_every_seconds": 3600, "heal": "always"})
+        drift_rules = {"check_every_seconds": CHECK_EVERY_SECONDS, "heal": "always"}
+        delivery.shop.rules.update(freezes=[freeze], drift=drift_rules)
         delivery.shop.merge("first")
         await delivery.submit()
         held = await delivery.until(lambda live: live.rollout is not None and bool(live.rollout.held_until))

@@ -12,6 +12,7 @@ from temporalio.service import RPCError
 
 from tests.delivery.delivery import Delivery
 from tests.delivery.test_fleet import declare
+from tests.support.waiting import wait_until
 from workflows.ledger import units
 from workflows.rollout.tenants import fleet_id
 
@@ -56,6 +57,8 @@ async def until_delivered(delivery: Delivery, cells: int) -> WorkflowHistory:
 async def test_two_processes_share_a_fleet_and_one_of_them_dies(delivery: Delivery) -> None:
     """Each did some of the cells; every tenant is new, and none was delivered twice."""
     first, second = (delivery.start_worker(ADX_MAX_PULUMI_OPERATIONS="1") for _ in range(2))
+    # One that is long in starting would find all cells done.
+    await asyncio.to_thread(wait_until, delivery.logs, lambda logs: logs.count("worker ready") == 2)
     declare(delivery, tenants=TENANTS, cells=CELLS, max_cells_at_once=4)
     delivery.shop.merge("first")
     assert (await delivery.deliver()).outcome == "delivered"
@@ -65,8 +68,7 @@ async def test_two_processes_share_a_fleet_and_one_of_them_dies(delivery: Delive
     declare(delivery, tenants=TENANTS, cells=CELLS, max_cells_at_once=4, egress=EGRESS)
     commit = delivery.shop.merge("reach the warehouse")
     await delivery.submit()
-    while not (await delivery.workflows.environment_status(delivery.environment)).current:
-        await asyncio.sleep(0.1)
+    await delivery.until(lambda live: bool(live.environment.current))
     await until_delivered(delivery, 2)
     second.kill()
     status = await delivery.settled()
@@ -85,8 +87,7 @@ async def test_two_processes_share_a_fleet_and_one_of_them_dies(delivery: Delive
 async def test_processes_of_different_kinds_deliver_together(delivery: Delivery) -> None:
     """One that runs no workflow does all cells; without it they wait, and whoever starts workers is told."""
     delivery.start_worker(ADX_WORKER_KINDS="workflows,checks")
-    while "no worker does cells" not in delivery.logs():
-        await asyncio.sleep(0.1)
+    await asyncio.to_thread(wait_until, delivery.logs, lambda logs: "no worker does cells" in logs)
     cells = delivery.start_worker(ADX_WORKER_KINDS="cells")
     declare(delivery, tenants=4, cells=2)
     delivery.shop.merge("first")

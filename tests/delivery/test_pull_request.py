@@ -192,6 +192,7 @@ async def test_a_policy_violation_blocks_and_only_a_waiver_of_the_base_branch_ex
     """What the pull request itself says about policies does nothing; a waiver of the base passes until it expires."""
     shop, name = review.delivery.shop, review.delivery.environment
     today, file = datetime.now(UTC).date(), "policies/policies.yaml"
+    valid = str(today + timedelta(days=1))  # midnight may pass meanwhile
 
     async def judged(base_policies: str, proposed_policies: str) -> tuple[Ran, dict[str, Any], str]:
         """What the policies say of eight replicas; the state of the status."""
@@ -205,7 +206,7 @@ async def test_a_policy_violation_blocks_and_only_a_waiver_of_the_base_branch_ex
         (finding,) = [one for one in json.loads(done.out)["findings"][name] if one["check"] == "ADX_K8S_13"]
         return done, finding, review.statuses(head)["adx/policy"][0]
 
-    done, finding, status = await judged(policies(name), policies(name, most=20, waived_until=str(today)))
+    done, finding, status = await judged(policies(name), policies(name, most=20, waived_until=valid))
     assert (done.code, finding["is_blocking"], status) == (1, True, "failure")
     assert (finding["file"], finding["path"]) == (f"environments/{name}/services.yaml", "services[0].replicas")
     assert finding["line"] > 0
@@ -214,7 +215,7 @@ async def test_a_policy_violation_blocks_and_only_a_waiver_of_the_base_branch_ex
     assert "ADX_K8S_13" in review.server.bodies(NUMBER)[0]
     assert f"{file} is edited here" in review.server.bodies(NUMBER)[0].replace("\\", "")
 
-    waived = policies(name, waived_until=str(today))
+    waived = policies(name, waived_until=valid)
     done, finding, status = await judged(waived, waived)
     assert (done.code, finding["is_blocking"], status) == (0, False, "success")
 

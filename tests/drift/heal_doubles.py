@@ -12,11 +12,10 @@ from datetime import timedelta
 from temporalio import activity
 from temporalio.client import Client
 from temporalio.exceptions import ApplicationError
-from temporalio.testing import WorkflowEnvironment
 from temporalio.worker import Worker
 
 from tests.rollout.doubles import Doubles
-from tests.support.binaries import beside_python
+from tests.support.temporal_servers import skipping_server
 from workflows.drift.heal_workflow import HealWorkflow
 from workflows.drift.models import (
     DriftFound,
@@ -132,8 +131,7 @@ async def drift_server(doubles: DriftDoubles) -> AsyncIterator[DriftServer]:
     """A server of its own, so that nobody sees another's workflows or skipped time."""
     queue = f"test-{uuid.uuid4()}"
     beats = timedelta(milliseconds=50)
-    program = beside_python("temporal-test-server")
-    async with await WorkflowEnvironment.start_time_skipping(test_server_existing_path=program) as server:
+    async with await skipping_server() as server:
         kinds = [DriftWorkflow, HealWorkflow, EnvironmentWorkflow, RolloutWorkflow, RestoreWorkflow]
         async with (
             Worker(

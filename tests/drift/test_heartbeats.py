@@ -16,7 +16,7 @@ from lightkube.types import PatchType
 
 from policies.masking import Masker
 from tests.delivery.delivery import Delivery, opened
-from tests.delivery.drift_worker import checked, ended, serving
+from tests.delivery.drift_worker import CHECK_EVERY_SECONDS, checked, ended, serving
 from tests.drift.objects import STATE, Cluster, applied
 from tests.support.local_stack import LocalStack
 from workflows.drift import compare, drifted_objects, healing
@@ -94,7 +94,7 @@ async def test_checks_heals_undos_and_plans_leave_the_event_loop_its_turns(deliv
     awaited.touch()
     exists = {"name": "ok", "command": {"arguments": ["test", "-e", str(awaited)]}}
     delivery.shop.rules["post_deployment_tests"] = [exists]
-    delivery.shop.rules["drift"] = {"check_every_seconds": 3600, "heal": "always"}
+    delivery.shop.rules["drift"] = {"check_every_seconds": CHECK_EVERY_SECONDS, "heal": "always"}
     async with serving(delivery):
         delivery.shop.merge("first")
         first = await delivery.deliver()

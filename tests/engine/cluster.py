@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import Any
 
-from lightkube import Client, KubeConfig
+from lightkube import ApiError, Client, KubeConfig
 from lightkube.core.resource import NamespacedResource
 from lightkube.resources.apps_v1 import Deployment
 from lightkube.resources.autoscaling_v2 import HorizontalPodAutoscaler
@@ -42,7 +43,8 @@ class Cluster:
     def remove_namespaces(self) -> None:
         """Begin to remove everything of the environment."""
         for namespace in self.client.list(Namespace, labels=self.labels):
-            self.client.delete(Namespace, namespace.metadata.name)
+            with contextlib.suppress(ApiError):  # the test removed it, and it has gone since it was listed
+                self.client.delete(Namespace, namespace.metadata.name)
 
 
 def identities(manifests: list[dict[str, Any]]) -> set[str]:

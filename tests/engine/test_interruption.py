@@ -36,7 +36,7 @@ engine = Engine(EngineSettings.from_environment(os.environ), state.environment)
 asyncio.run(engine.up(state, on_event=lambda told: print(told.name, told.state, flush=True)))
 """
 
-GONE_WITHIN_SECONDS = 5.0
+GONE_WITHIN_SECONDS = 60.0
 
 
 def pulumi_processes(environment: str) -> list[psutil.Process]:

@@ -93,7 +93,7 @@ asyncio.run(main(Path(sys.argv[1])))
 @pytest.mark.skipif(sys.platform != "linux", reason="what a killed session leaves is looked for in Linux's /proc")
 async def test_a_pulumi_that_does_not_heed_its_workers_death_is_killed_after_its_grace(tmp_path: Path) -> None:
     """Whoever takes over waits for its lock; what it has started goes, too."""
-    pulumi_of(tmp_path, "trap '' INT; echo begun; sleep 600 & wait")
+    pulumi_of(tmp_path, "trap '' INT; sleep 600 & echo begun; wait")  # what it has started is there once it says so
     worker = await asyncio.create_subprocess_exec(
         sys.executable, "-c", WORKER, str(tmp_path), stdout=subprocess.PIPE, start_new_session=True
     )

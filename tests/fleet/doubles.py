@@ -22,6 +22,7 @@ from policies.infrastructure.spec import FleetRules
 from scripts.stack.parts.temporal import FAIR_TURNS
 from tests.fleet.fleets import fleet, tenants
 from tests.support.binaries import beside_python
+from tests.support.temporal_servers import STARTED_WITHIN, skipping_server
 from workflows.cells.models import CellLease, CellRequest, CellResult, UnitOutcome, UnitResult
 from workflows.fleet.durable import (
     CalendarRequest,
@@ -47,6 +48,7 @@ from workflows.worker_places import PulumiPlaces
 
 UNITS, CELLS = 20, 4
 QUERY_TIMEOUT = timedelta(seconds=5)
+
 LEASE = CellLease("production", "adx-rollout-production-8d1e77aa8d1e-0a1b2c", 7)
 
 
@@ -231,11 +233,8 @@ async def fleet_server(
     doubles: FleetDoubles, *, at_once: int = 100, places: int = 100, is_real: bool = False
 ) -> AsyncIterator[WorkflowEnvironment]:
     """A server with a worker of each kind for fleets; their task queue is ``fleets``. It skips time unless real."""
-    program = beside_python("temporal-test-server")
     async with (
-        await (
-            real_server() if is_real else WorkflowEnvironment.start_time_skipping(test_server_existing_path=program)
-        ) as server,
+        await (real_server() if is_real else skipping_server()) as server,
         contextlib.AsyncExitStack() as stack,
     ):
         for kind in KINDS:
@@ -249,6 +248,7 @@ def real_server() -> Coroutine[Any, Any, WorkflowEnvironment]:
         dev_server_existing_path=beside_python("temporal"),
         dev_server_extra_args=list(FAIR_TURNS),
         dev_server_log_level="never",
+        dev_server_startup_timeout=STARTED_WITHIN,
     )
 
 

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import cast
 from unittest.mock import Mock
 
 import pytest
+from temporalio.api.enums.v1 import TaskQueueType
+from temporalio.api.taskqueue.v1 import TaskQueue
+from temporalio.api.workflowservice.v1 import DescribeTaskQueueRequest
 from temporalio.client import Client
 from temporalio.testing import WorkflowEnvironment
 from typer.testing import CliRunner
@@ -19,6 +23,7 @@ from workflows.task_queues import (
     KINDS,
     RUN_PULUMI,
     WAIT_LONG,
+    Kind,
     Places,
     WorkerSettingRefused,
     cells_at_once_from,
@@ -116,6 +121,8 @@ async def test_environments_take_turns_whatever_each_of_them_has_queued() -> Non
         worker(server.client, doubles, "workflows"),
     ):
         large, small = await both_waiting(server, doubles, cells_at_once=MANY)
+        while await in_queue(server, "cells") < MANY + 1:  # they come there a moment after they are asked for
+            await asyncio.sleep(0.05)
         async with worker(server.client, doubles, "cells", at_once=1):
             await small.handle.result()
             await large.handle.result()
@@ -143,6 +150,17 @@ async def pending(fleet: Fleet) -> list[str]:
     """The activities that are asked for and not done."""
     described = (await fleet.handle.describe()).raw_description
     return [activity.activity_id for activity in described.pending_activities]
+
+
+async def in_queue(server: WorkflowEnvironment, kind: Kind) -> int:
+    """The activities that wait for a worker of the kind."""
+    asked = DescribeTaskQueueRequest(
+        namespace=server.client.namespace,
+        task_queue=TaskQueue(name=queue_of("fleets", kind)),
+        task_queue_type=TaskQueueType.TASK_QUEUE_TYPE_ACTIVITY,
+        report_stats=True,
+    )
+    return (await server.client.workflow_service.describe_task_queue(asked)).stats.approximate_backlog_count
 
 
 async def heartbeats(fleet: Fleet) -> str:

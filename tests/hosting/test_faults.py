@@ -166,13 +166,15 @@ def test_the_hourly_limit_is_waited_for_when_it_ends_soon(server: GitHubServer, 
 
 def test_an_hourly_limit_beyond_the_budget_names_its_end(server: GitHubServer, hosting: GitHub, waits: Waits) -> None:
     """Nothing is waited for in vain."""
+    begun = int(time.time())
     server.limit_next("GET", PULL, reset_in=1800)
-    reset = time.strftime("%Y-%m-%dT%H:", time.gmtime(time.time() + 1801))
+    seconds = range(begun, int(time.time()) + 1)  # in one of them the server has looked at its clock
 
     with pytest.raises(HostingRateLimited, match="API rate limit exceeded") as caught:
         hosting.pull_request(NUMBER)
 
-    assert f"at {reset}" in str(caught.value)
+    ends = [time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(second + 1801)) for second in seconds]
+    assert any(f"at {end}" in str(caught.value) for end in ends)
     assert 1700 < caught.value.wait_seconds <= 1801
     assert isinstance(caught.value, AdxConnectionError)
     assert waits.seconds == []
@@ -245,7 +247,8 @@ def test_all_parts_of_a_validation_message_are_told(server: GitHubServer, hostin
 def test_a_slow_answer_is_asked_for_again(server: GitHubServer, waits: Waits) -> None:
     """And the second attempt succeeds."""
     with server.hold("GET", PULL, arrivals=2):
-        found = connected(server, waits, timeout_seconds=1).pull_request(NUMBER)
+        # As long as the second answer may take on a busy machine: a third attempt would be a wait too many.
+        found = connected(server, waits, timeout_seconds=5).pull_request(NUMBER)
 
     assert found.head == HEAD
     assert waits.seconds == [1]

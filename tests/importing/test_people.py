@@ -93,19 +93,19 @@ def test_a_namespace_that_runs_is_never_delivered_into_unwarned(
     into = imported(local_stack, namespace, "--env", "live", "--into", namespace, repository=tmp_path)
     with namespace_of(local_stack, f"{namespace}-taken", []) as taken:
         beside = imported(local_stack, namespace, "--env", "live", "--into", taken, repository=tmp_path)
-    labels = {"app.kubernetes.io/managed-by": "adx", "adx/environment": "staging"}
-    of_staging = {"kind": "Namespace", "metadata": {"labels": labels}}
-    with namespace_of(local_stack, f"{namespace}-staging", [of_staging]) as staging:
-        another = imported(local_stack, namespace, "--env", "live", "--into", staging, repository=tmp_path)
-        own = imported(local_stack, namespace, "--env", "staging", "--into", staging, repository=tmp_path)
+    labels = {"app.kubernetes.io/managed-by": "adx", "adx/environment": "elsewhere"}
+    of_another = {"kind": "Namespace", "metadata": {"labels": labels}}
+    with namespace_of(local_stack, f"{namespace}-elsewhere", [of_another]) as elsewhere:
+        another = imported(local_stack, namespace, "--env", "live", "--into", elsewhere, repository=tmp_path)
+        own = imported(local_stack, namespace, "--env", "elsewhere", "--into", elsewhere, repository=tmp_path)
 
     for found, target, why in (
         (into, namespace, "others made this namespace, so that a delivery into it is refused"),
         (beside, taken, "others made this namespace, so that a delivery into it is refused"),
         (
             another,
-            staging,
-            "ADX's environment staging has this namespace, so that a delivery of live into it is refused",
+            elsewhere,
+            "ADX's environment elsewhere has this namespace, so that a delivery of live into it is refused",
         ),
     ):
         first = found["rows"][0]

@@ -63,4 +63,5 @@ async def test_others_fields_are_refused_and_a_restore_to_nothing_removes_their_
         wait_until(
             lambda: [one for one in client.list(Namespace) if one.metadata and one.metadata.name == name],
             lambda found: not found,
+            timeout_seconds=180,  # the namespaces of all tests are emptied by one controller, which looks now and then
         )

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from policies.migrations.model import Migration
 from tests.migrations.scripts import scripts_of
 from workflows.clients.databases import Database, DatabaseAddress
+from workflows.clients.databases.errors import StatementRefused
 from workflows.clients.databases.interface_types import BatchesDone, StepDone
 
 FILL = "UPDATE orders SET done = done + 1 WHERE id > :after AND id <= :upto"
@@ -40,6 +41,15 @@ async def make_orders(database: Database, ids: Sequence[object], type_: str = "b
 async def counters(database: Database) -> list[int]:
     """How often each row was written, in the order of keys."""
     return [int(row[0]) for row in await database.execute_query("SELECT done FROM orders ORDER BY id")]
+
+
+async def batches(database: Database) -> int:
+    """How many are recorded."""
+    try:
+        rows = await database.execute_query("SELECT batches FROM adx_migration_batches")
+    except StatementRefused:  # the table is not made yet
+        return 0
+    return int(rows[0][0]) if rows else 0
 
 
 async def is_clean(database: Database) -> bool:

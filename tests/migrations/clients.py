@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Awaitable, Callable
+
 from policies.migrations.model import Migration
 from tests.migrations.scripts import scripts_of
 from workflows.clients.databases import Database, DatabaseAddress, LockPatience
 
 TABLE = "CREATE TABLE orders (id integer PRIMARY KEY, note varchar(20))"
+ENDS_WITHIN_SECONDS = 20  # what tests leave running takes longer by itself
 AT_ONCE = LockPatience(attempts=2, first_delay_seconds=0.01, migration_lock_seconds=0.5)
 SLEEP = {
     "postgresql": "CREATE TABLE slow AS SELECT pg_sleep({})::text AS x",
@@ -34,6 +38,16 @@ async def running(database: Database, address: DatabaseAddress) -> int:
         " WHERE info LIKE 'CREATE TABLE slow%%' AND db = %s",
     }[address.engine]
     return int((await database.execute_query(query, (address.database,)))[0][0])
+
+
+async def until_ended(count: Callable[[], Awaitable[int]]) -> None:
+    """Wait until the server runs none of what ``count`` counts.
+
+    MariaDB answers a moment before its list of processes forgets the statement.
+    """
+    async with asyncio.timeout(ENDS_WITHIN_SECONDS):
+        while await count():
+            await asyncio.sleep(0.05)
 
 
 def through(address: DatabaseAddress, port: int) -> DatabaseAddress:

@@ -16,14 +16,13 @@ from pathlib import Path
 from temporalio import activity
 from temporalio.client import Client
 from temporalio.exceptions import ApplicationError
-from temporalio.testing import WorkflowEnvironment
 from temporalio.worker import Worker
 
 from policies.infrastructure.spec import FleetRules
 from policies.migrations.targets import MigrationTarget
 from tests.rollout.doubles import Doubles
-from tests.support.binaries import beside_python
 from tests.support.histories import keep
+from tests.support.temporal_servers import skipping_server
 from workflows.infrastructure.models import StackLease
 from workflows.migrations.fan_out import state_of
 from workflows.migrations.fan_out_workflow import MigrationFanOutWorkflow
@@ -272,9 +271,8 @@ SCENARIOS: tuple[Scenario, ...] = (
 async def recorder_on_new_server() -> AsyncIterator[Recorder]:
     """A server of its own."""
     doubles, rollout, task_queue = MigrationDoubles(), RolloutDoubles(), f"record-{uuid.uuid4()}"
-    program = beside_python("temporal-test-server")
     async with (
-        await WorkflowEnvironment.start_time_skipping(test_server_existing_path=program) as server,
+        await skipping_server() as server,
         Worker(
             server.client,
             task_queue=task_queue,

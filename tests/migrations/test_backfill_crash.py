@@ -11,11 +11,10 @@ from collections.abc import Awaitable, Callable
 import msgspec
 
 from policies.migrations.model import Migration
-from tests.migrations.backfills import backfill, counters, is_clean, make_orders
-from tests.migrations.test_backfill import waiting
+from tests.migrations.backfills import backfill, batches, counters, is_clean, make_orders
+from tests.migrations.test_backfill import is_second_waiting
 from tests.migrations.test_crash import PROGRAM, SOURCE
-from workflows.clients.databases import Database, DatabaseAddress, open_database
-from workflows.clients.databases.errors import StatementRefused
+from workflows.clients.databases import DatabaseAddress, open_database
 
 IDS = list(range(0, 30, 3))
 
@@ -37,15 +36,6 @@ async def killed_when(migration: Migration, address: DatabaseAddress, is_time: C
     await process.wait()
 
 
-async def batches(database: Database) -> int:
-    """How many are recorded."""
-    try:
-        rows = await database.execute_query("SELECT batches FROM adx_migration_batches")
-    except StatementRefused:  # the table is not made yet
-        return 0
-    return int(rows[0][0]) if rows else 0
-
-
 async def test_killed_between_two_batches(address: DatabaseAddress) -> None:
     """It pauses for a minute, and dies in it."""
     async with open_database(address) as database:
@@ -64,7 +54,7 @@ async def test_killed_in_the_middle_of_a_batch(address: DatabaseAddress) -> None
         await make_orders(database, IDS)
         async with other.begin_transaction() as transaction:
             await transaction.execute("UPDATE orders SET done = done WHERE id = 15")
-            await killed_when(migration, address, lambda: _is(waiting(third, address), 1))
+            await killed_when(migration, address, lambda: is_second_waiting(third, address))
         assert await batches(third) == 1
         assert await counters(third) == [1] * 3 + [0] * 7
         await database.apply_migration(migration)

@@ -66,11 +66,12 @@ async def test_a_commit_that_the_server_never_heard_is_told_as_not_done(postgres
 
 async def test_a_server_that_is_away_is_told_without_the_password(address: DatabaseAddress) -> None:
     """Host and user help; the password helps nobody."""
-    with proxied(address.host, address.port) as proxy:
-        port = proxy.port
-    async with open_database(through(address, port)) as database:
-        with pytest.raises(DatabaseUnreachable, match=f":{port}/") as raised:
-            await database.get_schema_version()
+    with socket.socket() as nobody:  # bound, so that no other server gets the port, and not listening
+        nobody.bind(("127.0.0.1", 0))
+        port = nobody.getsockname()[1]
+        async with open_database(through(address, port)) as database:
+            with pytest.raises(DatabaseUnreachable, match=f":{port}/") as raised:
+                await database.get_schema_version()
     assert address.password not in f"{raised.value}{raised.value.__cause__}{address!r}"
 
 

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import uuid
+
 import pytest
 
 from policies.migrations.catalog import compare, is_same, lines
 from policies.migrations.spec import Engine
 from tests.migrations.scripts import scripts_of
 from workflows.clients.databases import DatabaseAddress, open_database
-from workflows.migrations.proof import SCRATCH_PREFIX, prove_migrations
+from workflows.migrations import proof as proofs
+from workflows.migrations.proof import prove_migrations
 
 TABLE = "CREATE TABLE orders (id integer PRIMARY KEY, note varchar(20))"
 
@@ -54,15 +57,20 @@ async def test_what_fails_is_told_with_its_error(
     assert "step_1" in proof.migrations[0].error
 
 
-async def test_nothing_is_left_of_the_scratch_database(address: DatabaseAddress) -> None:
+async def test_nothing_is_left_of_the_scratch_database(
+    address: DatabaseAddress, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Whether the proof holds or not."""
+    # Of this test alone: others prove on the same servers at the same time.
+    prefix = f"{proofs.SCRATCH_PREFIX}{uuid.uuid4().hex[:12]}_"
+    monkeypatch.setattr(proofs, "SCRATCH_PREFIX", prefix)
     await verdicts(address, ("CREATE TABLE a (id int", "SELECT 1"))
     names = {
         "postgresql": "SELECT count(*) FROM pg_database WHERE starts_with(datname, %s)",
         "mysql": "SELECT count(*) FROM information_schema.schemata WHERE schema_name LIKE concat(%s, '%%')",
     }
     async with open_database(address) as database:
-        assert await database.execute_query(names[address.engine], (SCRATCH_PREFIX,)) == [(0,)]
+        assert await database.execute_query(names[address.engine], (prefix,)) == [(0,)]
 
 
 CHANGES: dict[Engine, dict[str, tuple[str, str]]] = {
@@ -85,6 +93,7 @@ CHANGES: dict[Engine, dict[str, tuple[str, str]]] = {
         "a sequence": ("ALTER SEQUENCE s INCREMENT BY 5", "definition"),
         "an enum": ("ALTER TYPE e ADD VALUE 'z'", "labels"),
         "a domain": ("ALTER DOMAIN d SET NOT NULL", "definition"),
+        "a composite type": ("ALTER TYPE c ADD ATTRIBUTE b text", "column b"),
         "an option": ("ALTER TABLE t SET (fillfactor = 50)", "kind"),
     },
     "mysql": {
@@ -108,6 +117,7 @@ SETUP: dict[Engine, tuple[str, ...]] = {
         "CREATE SEQUENCE s",
         "CREATE TYPE e AS ENUM ('a')",
         "CREATE DOMAIN d AS text",
+        "CREATE TYPE c AS (a integer)",
     ),
     "mysql": (
         "CREATE TABLE t (id integer PRIMARY KEY, n varchar(20) COMMENT 'a, (b', amount decimal(10, 2))",
@@ -146,8 +156,24 @@ async def test_two_schemas_with_the_same_in_them_are_equal(postgres_address: Dat
             await database.execute_query("ALTER TABLE t ADD COLUMN x integer DEFAULT nextval('s')")
             await database.execute_query("CREATE INDEX i ON t (n)")
             found.append(await database.catalog())
-    assert len(found[0].objects) == 6
+    assert len(found[0].objects) == 7
     assert compare(*found) == ()
+
+
+async def test_what_was_moved_is_where_it_is_now(postgres_address: DatabaseAddress) -> None:
+    """As if it had been made there; and what an extension brought is nobody's."""
+    kinds = {"TABLE": "t", "VIEW": "v", "FUNCTION": "f", "SEQUENCE": "s", "TYPE": "e", "DOMAIN": "d"}
+    async with open_database(postgres_address) as made, open_database(postgres_address.at(schema="moved")) as moved:
+        for statement in SETUP["postgresql"]:
+            await made.execute_query(statement)
+        before = await made.catalog()
+        await made.execute_query("CREATE SCHEMA moved")
+        await moved.execute_query("CREATE EXTENSION pg_trgm SCHEMA moved")
+        assert (await moved.catalog()).objects == {}
+        for kind, name in {**kinds, "TYPE c": "c"}.items():
+            await made.execute_query(f"ALTER {kind.partition(' ')[0]} {name} SET SCHEMA moved")
+        assert (await made.catalog()).objects == {}
+        assert compare(before, await moved.catalog()) == ()
 
 
 async def test_a_column_that_stands_elsewhere_is_told_and_forgiven(postgres_address: DatabaseAddress) -> None:

@@ -185,20 +185,28 @@ async def test_a_concurrent_index_that_was_built_and_not_recorded_is_kept(postgr
             assert (await database.get_schema_version()).version == 1
 
 
+# Of this database alone: pg_locks lists those of the whole server, where other tests wait for theirs.
+WAITING = "SELECT 1 FROM pg_locks JOIN pg_stat_activity USING (pid) WHERE NOT granted AND datname = current_database()"
+
+
 async def test_a_cancelled_concurrent_index_is_repaired_by_the_next_call(postgres_address: DatabaseAddress) -> None:
     """It waits for a long transaction, is cancelled on the server, and leaves its invalid index for then."""
     migration = one(postgres_address, CONCURRENTLY, "DROP INDEX notes")
-    async with open_database(postgres_address) as database, open_database(postgres_address) as other:
+    async with (
+        open_database(postgres_address) as database,
+        open_database(postgres_address) as other,
+        open_database(postgres_address) as observer,  # within a transaction the list of sessions would stay the same
+    ):
         await other.execute_query(TABLE)
         async with other.begin_transaction() as transaction:
             await transaction.execute("INSERT INTO orders VALUES (1, 'a')")
             task = asyncio.ensure_future(database.apply_migration(migration))
-            while not await transaction.execute("SELECT 1 FROM pg_locks WHERE NOT granted"):
+            while not await observer.execute_query(WAITING):
                 await asyncio.sleep(0.05)
             task.cancel()
             with pytest.raises(asyncio.CancelledError):
                 await task
-            assert await transaction.execute("SELECT 1 FROM pg_locks WHERE NOT granted") == []
+            assert await observer.execute_query(WAITING) == []
         assert (await database.apply_migration(migration)).outcome == "applied"
         assert await indexes(database) == ["CREATE INDEX notes ON orders USING btree (note)"]
 

@@ -12,7 +12,7 @@ from pipelines.migration_status import drift
 from policies.migrations.catalog import Catalog, compare, is_same
 from policies.migrations.model import ScriptSet
 from tests.migrations.backup.scenes import store_in
-from tests.migrations.clients import SLEEP, running
+from tests.migrations.clients import SLEEP, running, until_ended
 from tests.migrations.scripts import scripts_of
 from tests.migrations.targets import SHOP, target_for, working
 from workflows.clients.databases import DatabaseAddress, open_database
@@ -159,7 +159,7 @@ async def test_a_cancelled_migration_is_ended_on_the_server_and_taken_back(
             await asyncio.sleep(0.05)
         task.cancel()
         result = await task
-        assert not await running(looker, address)
+        await until_ended(lambda: running(looker, address))
     assert (result.outcome, result.version, result.why) == ("restored", 1, "cancelled")
 
 
@@ -451,8 +451,9 @@ class TestRefused:
         """An irreversible script without a backup."""
         scripts = scripts_of(address.engine, SHOP[0], ("ALTER TABLE orders DROP COLUMN note", None))
         async with working(ledger, address, scripts, 0, 2) as work:
+            plan, catalog = await work.planned(), await work.database.catalog()
             with pytest.raises(NotTakenBack, match="irreversible"):
-                await Protection().make(work.database, await work.planned())
+                Protection().needs_backup(plan, catalog)
             assert "no backup can be made" in (await work.deliver()).why
 
     async def test_a_backup_that_would_carry_rows_of_another_tenant(

@@ -11,7 +11,7 @@ from temporalio.service import RPCError
 from policies.change_set import ChangeSet
 from policies.infrastructure.spec import EnvironmentSpec, FleetRules, RolloutRules
 from policies.migrations.targets import MigrationTarget
-from tests.migrations.clients import SLEEP, running
+from tests.migrations.clients import SLEEP, running, until_ended
 from tests.migrations.targets import SHOP
 from tests.migrations.worker import CANARY, TENANTS, TIMEOUTS, Migrations, delivered_environment
 from workflows.bodies import DeliveryBody
@@ -195,7 +195,7 @@ class TestManyDatabases:
                 await asyncio.sleep(0.05)
             await handle.signal(MigrationFanOutWorkflow.cancel, "ada")
             result = await handle.result()
-            assert not await running(looker, databases[0])
+            await until_ended(lambda: running(looker, databases[0]))
         assert result.outcome == "cancelled"
         assert await versions(databases[:1]) == [0]
 

@@ -105,7 +105,6 @@ async def workflows_of(client: Client, queue: str) -> list[WorkflowExecution]:
     return [item async for item in client.list_workflows(f"TaskQueue='{queue}'")]
 
 
-@pytest.mark.timeout(60)
 async def test_waiting_deploy_ends_with_ctrl_c_and_the_work_goes_on(
     local_stack: LocalStack, repository: Path, tmp_path: Path
 ) -> None:

@@ -90,7 +90,7 @@ async def test_metrics_of_the_temporal_sdk_are_merged_in(local_stack: LocalStack
     """One scrape has both, and the text is still valid."""
     observed = observed_runtime()
     client = await Client.connect(local_stack.temporal_address, runtime=observed.runtime)
-    await client.service_client.check_health(timeout=timedelta(seconds=5))
+    await client.service_client.check_health(timeout=timedelta(seconds=60))
     answer = await get("/metrics", probes.application({}, [observed.metrics_source]))
     names = {family.name for family in text_string_to_metric_families(answer.text)}
     assert "adx_build_info" in names

@@ -11,6 +11,7 @@ import httpx
 import pytest
 from temporalio.client import Client
 
+from pipelines import webhook
 from pipelines.receiver import Connections, full_name_of, secret_of
 from pipelines.settings import Settings, load
 from pipelines.webhook import PATH, Receiver, application
@@ -18,7 +19,15 @@ from policies.errors import AdxError
 from tests.pipelines.github import REPOSITORY, SECRET, headers, push
 from tests.support.local_stack import LocalStack
 from workflows.ledger import Ledger
+from workflows.telemetry import probes
 from workflows.telemetry.serving import bind, served
+
+
+@pytest.fixture(autouse=True)
+def no_hurry(monkeypatch: pytest.MonkeyPatch) -> None:
+    """First connections to busy servers may take longer than GitHub waits; the limits have tests of their own."""
+    monkeypatch.setattr(probes, "CHECK_TIMEOUT_SECONDS", 60)
+    monkeypatch.setattr(webhook, "ANSWER_WITHIN_SECONDS", 60)
 
 
 @pytest.fixture
@@ -41,7 +50,7 @@ async def receiving(settings: Settings) -> AsyncIterator[httpx.AsyncClient]:
     checks = {"ledger": ledger.ping, "temporal": connections.check_temporal}
     async with (
         served(application(made, checks), bind("0")) as address,
-        httpx.AsyncClient(base_url=f"http://{address}", trust_env=False) as client,
+        httpx.AsyncClient(base_url=f"http://{address}", trust_env=False, timeout=90) as client,
     ):
         yield client
     await ledger.close()

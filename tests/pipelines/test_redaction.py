@@ -212,4 +212,5 @@ def test_escaped_text_is_one_line_without_control_characters(text: str) -> None:
 @given(st.text(min_size=6, max_size=40), st.text(), st.text())
 def test_known_secret_never_survives(secret: str, before: str, after: str) -> None:
     clean = Redactor.of([secret]).text(before + secret + after)
-    assert secret not in clean.replace(MASK, "") or secret in MASK
+    # Part by part: what stood before and behind may be a secret of its own once it is joined.
+    assert not any(secret in part for part in clean.split(MASK)) or secret in MASK

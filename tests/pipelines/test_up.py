@@ -55,7 +55,7 @@ def test_life_of_a_local_stack(run: Callable[..., Ran], tmp_path: Path) -> None:
     assert '"repository": "acme/platform"' in run("logs", "webhook").out
     assert password not in run("logs", "worker").out
     receiver = str(first["webhook"]["address"])
-    assert httpx.post(receiver, content=b"{}", trust_env=False).status_code == 401
+    assert httpx.post(receiver, content=b"{}", trust_env=False, timeout=60).status_code == 401
 
     assert run("up").code == 0
     assert {name: part["pid"] for name, part in parts(run).items()} == {

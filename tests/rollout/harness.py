@@ -15,7 +15,7 @@ from temporalio.testing import WorkflowEnvironment
 from temporalio.worker import Worker
 
 from tests.rollout.doubles import Doubles
-from tests.support.binaries import beside_python
+from tests.support.temporal_servers import skipping_server
 from workflows.rollout.environment import EnvironmentWorkflow
 from workflows.rollout.models import RolloutStatus
 from workflows.rollout.restore import RestoreWorkflow
@@ -74,9 +74,8 @@ def _worker(client: Client, task_queue: str, kind: Kind, doubles: Doubles) -> Wo
 async def harness_on_new_server(doubles: Doubles) -> AsyncIterator[Harness]:
     """A server of its own, so that nobody sees another's workflows or skipped time."""
     task_queue = f"test-{uuid.uuid4()}"
-    program = beside_python("temporal-test-server")
     async with (
-        await WorkflowEnvironment.start_time_skipping(test_server_existing_path=program) as server,
+        await skipping_server() as server,
         contextlib.AsyncExitStack() as workers,
     ):
         for kind in KINDS:

@@ -46,6 +46,8 @@ def test_part_whose_port_was_taken_moves_and_its_dependants_follow() -> None:
     known = Record()
     assign_ports(known, _PARTS)
     with socket.socket() as squatter:
+        # Free is also a port on which connections of a server that has ended linger.
+        squatter.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         squatter.bind(("127.0.0.1", known.ports["a.http"]))
         squatter.listen()
         taken = known.ports["a.http"]

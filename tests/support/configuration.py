@@ -113,6 +113,10 @@ class Link:
             writer.transport.abort()
             return
         up_reader, up_writer = await asyncio.open_connection(*self.upstream)
+        if self.is_cut:  # meanwhile
+            for one in (writer, up_writer):
+                one.transport.abort()
+            return
         mine = {writer, up_writer}
         self.writers |= mine
         with suppress(ConnectionError):

@@ -29,6 +29,8 @@ from scripts.stack import Home
 WRITES = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 _HOP_BY_HOP = frozenset({b"connection", b"keep-alive", b"transfer-encoding", b"host", b"content-length"})
 _END_WITHIN_SECONDS = 1
+# As API servers do: a client that writes into a connection which is just being closed would see a fault that none is.
+_KEEP_ALIVE_SECONDS = 300
 
 
 @dataclass(frozen=True)
@@ -189,6 +191,7 @@ def faulty_api_server(home: Home, kubeconfig: Path, own_kubeconfig: Path, faults
             log_level="critical",
             server_header=False,
             date_header=False,
+            timeout_keep_alive=_KEEP_ALIVE_SECONDS,
             timeout_graceful_shutdown=_END_WITHIN_SECONDS,
         )
         server = uvicorn.Server(config)

@@ -44,7 +44,9 @@ FORK_ID = 7002
 LONGEST_BODY = 65_536
 LONGEST_DESCRIPTION = 140
 HOURLY_LIMIT = 5_000
-PATIENCE_SECONDS = 30
+PATIENCE_SECONDS = 100
+# Longer than any client keeps an idle connection: else one may send into a connection that is just being closed.
+KEEP_ALIVE_SECONDS = 300
 
 _COMMIT = re.compile(r"[0-9a-f]{40}")
 _REVIEW_STATES = ("APPROVED", "CHANGES_REQUESTED", "COMMENTED", "DISMISSED", "PENDING")
@@ -176,7 +178,14 @@ class GitHubServer:
         self._listener.listen(128)
         self.url = f"http://127.0.0.1:{self._listener.getsockname()[1]}"
         app = _Faulty(self, _Api(self).application())
-        config = uvicorn.Config(app, lifespan="off", log_config=None, access_log=False, ws="none")
+        config = uvicorn.Config(
+            app,
+            lifespan="off",
+            log_config=None,
+            access_log=False,
+            ws="none",
+            timeout_keep_alive=KEEP_ALIVE_SECONDS,
+        )
         self._server = uvicorn.Server(config)
         self._thread = threading.Thread(
             target=self._server.run, kwargs={"sockets": [self._listener]}, name="github server", daemon=True

@@ -240,7 +240,9 @@ def _require_tools(*names: str) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     """Choose the run's folder: made by the controlling process, handed to its workers."""
-    hypothesis.settings.register_profile("adx", deadline=None, print_blob=True)
+    # How long an input takes to be made on a busy machine says nothing either.
+    slow = [hypothesis.HealthCheck.too_slow]
+    hypothesis.settings.register_profile("adx", deadline=None, print_blob=True, suppress_health_check=slow)
     hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "adx"))
     if hasattr(config, "workerinput"):
         config.stash[_FOLDER] = Path(config.workerinput["adx_test_run"])

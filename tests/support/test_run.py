@@ -15,18 +15,21 @@ from pathlib import Path
 import psutil
 
 from scripts.stack import Stack, processes
+from scripts.stack.files import write_private
 
 VARIABLE = "ADX_TEST_RUN"
 _PREFIX = "adx-test-run-"
 _OWNER = "owner.json"
-_SETTLE_SECONDS = 3.0
+# What a test interrupted or killed in its last moment may still be ending.
+_SETTLE_SECONDS = 10.0
 
 
 def begin() -> Path:
     """A new folder, marked with the process that owns it; processes started from now on carry its path."""
     folder = Path(tempfile.mkdtemp(prefix=_PREFIX))
     owner = psutil.Process()
-    (folder / _OWNER).write_text(json.dumps({"pid": owner.pid, "started_at": owner.create_time()}))
+    # In one step: a run that begins at the same time reads it, and would not understand half of it.
+    write_private(folder / _OWNER, json.dumps({"pid": owner.pid, "started_at": owner.create_time()}))
     os.environ[VARIABLE] = str(folder)
     return folder
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import socket
 import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -13,11 +12,12 @@ from typing import Any
 import httpx
 import pytest
 
+from scripts.stack import ports
 from scripts.toolchain import Toolchain
 from tests.support.waiting import wait_until
 
 HOST = "127.0.0.1"
-_END_WITHIN_SECONDS = 10
+_END_WITHIN_SECONDS = 60
 
 
 @dataclass(frozen=True)
@@ -75,8 +75,7 @@ def running_toxiproxy(log_file: Path) -> Iterator[Toxiproxy]:
     tool = Toolchain().locate("toxiproxy")
     if tool is None:
         pytest.fail("not built yet: toxiproxy; run `python -m scripts.toolchain build`", pytrace=False)
-    with socket.create_server((HOST, 0)) as free:
-        port = free.getsockname()[1]
+    port = ports.choose(set())  # below those that a passing client may be given before toxiproxy listens
     command = [str(tool.path), "-host", HOST, "-port", str(port)]
     with log_file.open("wb") as log:
         process = subprocess.Popen(command, stdout=log, stderr=log, stdin=subprocess.DEVNULL)

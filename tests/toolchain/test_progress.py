@@ -3,11 +3,21 @@
 from __future__ import annotations
 
 import io
+from functools import partial
+from types import SimpleNamespace
 
 import pytest
 from rich.console import Console
 
+from scripts import progress
 from scripts.progress import Live, Plain, reporter
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every step takes two and a half seconds, however busy the machine is."""
+    monkeypatch.setattr(progress, "_Step", partial(progress._Step, started=100.0, last_said=100.0))
+    monkeypatch.setattr(progress, "time", SimpleNamespace(monotonic=lambda: 102.5))
 
 
 def _console(*, terminal: bool = False) -> tuple[Console, io.StringIO]:
@@ -15,6 +25,7 @@ def _console(*, terminal: bool = False) -> tuple[Console, io.StringIO]:
     return Console(file=stream, force_terminal=terminal, width=200, highlight=False), stream
 
 
+@pytest.mark.usefixtures("clock")
 def test_long_step_says_that_it_begins_what_is_expected_and_how_long_it_took() -> None:
     """Somebody reading a CI log must see that a build is under way."""
     console, stream = _console()
@@ -22,23 +33,25 @@ def test_long_step_says_that_it_begins_what_is_expected_and_how_long_it_took() -
         pass
     begin, end = stream.getvalue().splitlines()
     assert begin == "building tiny (about 2 min 05 s) …"
-    assert end == "building tiny: done in 0.0 s"
+    assert end == "building tiny: done in 2.5 s"
 
 
+@pytest.mark.usefixtures("clock")
 def test_short_step_is_one_line() -> None:
     """A line for the beginning would only be noise."""
     console, stream = _console()
     with Plain(console).step("etcd"):
         pass
-    assert stream.getvalue() == "etcd: done in 0.0 s\n"
+    assert stream.getvalue() == "etcd: done in 2.5 s\n"
 
 
+@pytest.mark.usefixtures("clock")
 def test_failed_step_says_so() -> None:
     """And the error goes on to the caller."""
     console, stream = _console()
     with pytest.raises(RuntimeError), Plain(console).step("etcd"):
         raise RuntimeError
-    assert stream.getvalue() == "etcd: failed after 0.0 s\n"
+    assert stream.getvalue() == "etcd: failed after 2.5 s\n"
 
 
 def test_silence_is_broken_by_a_tick_only_after_a_while() -> None:

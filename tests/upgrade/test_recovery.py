@@ -12,7 +12,7 @@ from temporalio.service import RPCError
 
 from scripts.drills.backing import back_up, lose, put_back
 from tests.delivery.delivery import Delivery
-from tests.delivery.drift_worker import checked, ended, serving
+from tests.delivery.drift_worker import CHECK_EVERY_SECONDS, checked, ended, serving
 from tests.delivery.shop import Shop
 from tests.security.worker_role import limited_kubeconfig
 from tests.support.local_stack import LocalStack
@@ -32,7 +32,7 @@ async def test_what_was_lost_comes_back_from_the_backup(
     """Ledger, snapshots, state, keys, Temporal's knowledge and every object; workers have the rights of the guide."""
     name = f"e{uuid.uuid4().hex[:8]}"
     shop = Shop(tmp_path, name)
-    shop.rules["drift"] = {"check_every_seconds": 3600, "heal": "always"}
+    shop.rules["drift"] = {"check_every_seconds": CHECK_EVERY_SECONDS, "heal": "always"}
     with limited_kubeconfig(local_stack.kubeconfig, local_stack.kube_context, tmp_path, name) as kubeconfig:
         environ = _own(local_stack, ledger_url, tmp_path, name) | {"KUBECONFIG": str(kubeconfig)}
         async with delivering(environ, tmp_path, shop) as delivery:

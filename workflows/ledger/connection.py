@@ -18,6 +18,7 @@ from workflows.clients.transactions import Transactions
 from workflows.ledger import schema_version
 from workflows.ledger.errors import LedgerRefused, translated
 
+POOL_SIZE = 10
 CONNECT_TIMEOUT_SECONDS = 5
 DEFAULT_TIMEOUT_SECONDS = 30.0
 MIGRATION_TIMEOUT_SECONDS = 600.0
@@ -50,7 +51,7 @@ def create_engine(url: str, pool_size: int) -> AsyncEngine:
     return create_async_engine(
         parse_url(url),
         pool_size=pool_size,
-        max_overflow=pool_size,
+        max_overflow=0,  # what overflows would be connected anew for every transaction
         pool_timeout=DEFAULT_TIMEOUT_SECONDS,
         pool_pre_ping=True,  # a connection that died while idle is replaced before it is used
         hide_parameters=True,
@@ -73,11 +74,15 @@ class Ledger(Transactions):
     the commit's answer. Raises the errors of ``workflows.ledger.errors``.
     """
 
-    def __init__(self, url: str, *, pool_size: int = 5, timeout_seconds: float = DEFAULT_TIMEOUT_SECONDS) -> None:
+    def __init__(
+        self, url: str, *, pool_size: int = POOL_SIZE, timeout_seconds: float = DEFAULT_TIMEOUT_SECONDS
+    ) -> None:
         super().__init__(create_engine(url, pool_size), timeout_seconds, translated)
 
     @classmethod
-    async def open(cls, url: str, *, pool_size: int = 5, timeout_seconds: float = DEFAULT_TIMEOUT_SECONDS) -> Ledger:
+    async def open(
+        cls, url: str, *, pool_size: int = POOL_SIZE, timeout_seconds: float = DEFAULT_TIMEOUT_SECONDS
+    ) -> Ledger:
         """A ledger that has answered once. Raises LedgerUnreachable."""
         ledger = cls(url, pool_size=pool_size, timeout_seconds=timeout_seconds)
         try:

@@ -96,15 +96,22 @@ async def begin(
         return await _run(connection, claimed.operation_id, target)
 
 
-async def witness(
-    ledger: Ledger, claimed: TargetClaim, target: str, *, written: Mapping[str, str], backup: JsonObject | None
-) -> None:
-    """Write what stood in what the run brought when its scripts ended."""
+class Witnessed(Record, frozen=True, kw_only=True):
+    """What stood in what a run brought when its scripts ended, and its backup, marked at that moment."""
+
+    written: dict[str, str]
+    backup: JsonObject | None
+
+    def values(self) -> dict[str, object]:
+        """The columns of the run."""
+        return {"written": self.written, **({"backup": self.backup} if self.backup is not None else {})}
+
+
+async def witness(ledger: Ledger, claimed: TargetClaim, target: str, seen: Witnessed) -> None:
+    """Write what was seen when the scripts of a run ended."""
     async with ledger.transaction() as connection:
         await check_in(connection, claimed, [target])
-        seen: dict[str, object] = {"written": dict(written)}
-        seen |= {"backup": backup} if backup is not None else {}
-        await connection.execute(_own_run(claimed.operation_id, target).values(seen))
+        await connection.execute(_own_run(claimed.operation_id, target).values(seen.values()))
 
 
 async def finish(
@@ -117,9 +124,11 @@ async def finish(
     operation_id: str = "",
     reason: str = "",
     catalog: Mapping[str, object] | None = None,
+    seen: Witnessed | None = None,
 ) -> None:
     """Write how a run ended (``ends``: of the run, of the target) and what the database holds now.
 
+    ``seen`` is as for ``witness``.
     ``operation_id`` names the run where it is not the claim's own: what another operation did is taken back.
     Where nothing was begun, nothing has become better: a target that needs somebody keeps that, and why.
     """
@@ -128,6 +137,7 @@ async def finish(
         digest = await _keep_catalog(connection, catalog) if catalog is not None else None
         run: dict[str, object] = {"status": ends[0], "reason": reason[:2000], "finished_at": func.clock_timestamp()}
         run |= {"catalog_after": digest} if ends[0] == "delivered" else {}
+        run |= seen.values() if seen is not None else {}
         ended = await connection.execute(_own_run(operation_id or claimed.operation_id, target).values(run))
         now: dict[str, object] = {
             "status": ends[1],

@@ -15,6 +15,7 @@ from typing import Any
 
 import msgspec
 
+from policies.migrations.catalog import Catalog
 from policies.migrations.model import MigrationPlan
 from workflows.clients.databases import Database
 from workflows.ledger.migrations_targets import DatabaseRun
@@ -28,6 +29,7 @@ from workflows.migrations.backup import (
     plan_backup,
     prune_backups,
     restore_backup,
+    scripts_are_enough,
 )
 from workflows.migrations.errors import NotTakenBack, RowsWouldBeLost
 from workflows.migrations.written import WrittenSince
@@ -45,29 +47,28 @@ class Protection:
 
     store: SnapshotStore | None = None
 
-    async def make(
-        self,
-        database: Database,
-        plan: MigrationPlan,
-        settled: Mapping[str, datetime] | None = None,
-        *,
-        tenant: str = "",
-    ) -> Backup | None:
-        """Make what restores the database; None where its down scripts do. Then old ``settled`` backups go, too.
+    def needs_backup(self, plan: MigrationPlan, catalog: Catalog) -> bool:
+        """Whether ``plan`` could not be taken back by its scripts alone where the schema holds ``catalog``.
 
-        ``tenant``: whose rows alone may be in it (``backup.tenants``); empty where several share it. Raises
-        NotTakenBack for a plan that nothing would bring back, BackupRefused.
+        Raises NotTakenBack for a plan that nothing would bring back.
         """
         if self.store is None:
             _check_reversible(plan)
-            return None
+            return False
+        return not scripts_are_enough(plan, catalog)
+
+    async def make(
+        self, database: Database, plan: MigrationPlan, settled: Mapping[str, datetime], *, tenant: str
+    ) -> Backup:
+        """Make what restores the database; old ``settled`` backups go before.
+
+        ``tenant``: whose rows alone may be in it (``backup.tenants``); empty where several share it. Raises
+        NotTakenBack without a store, BackupRefused.
+        """
+        store = self._known_store()
         planned = await plan_backup(database, plan, tenant=tenant)
-        if planned.strategy == "down_script":
-            return None
-        await prune_backups(
-            database, self.store, settled=settled or {}, keep_days=BACKUPS_KEPT_DAYS, now=datetime.now(UTC)
-        )
-        return _as_json(await make_backup(database, planned, self.store), None)
+        await prune_backups(database, store, settled=settled, keep_days=BACKUPS_KEPT_DAYS, now=datetime.now(UTC))
+        return _as_json(await make_backup(database, planned, store), None)
 
     async def mark(self, database: Database, backup: Backup | None) -> Backup | None:
         """Note that the scripts have just ended: what is written from now on is no part of the migration."""
@@ -99,12 +100,15 @@ class Protection:
         return True
 
     async def _restored(self, database: Database, run: DatabaseRun, accepted_by: str = "") -> RestoreReport:
-        if self.store is None:
-            raise NotTakenBack("there is a backup, and this worker knows no snapshot store")
-        kept = run.backup or {}
+        store, kept = self._known_store(), run.backup or {}
         record = msgspec.convert(kept["record"], BackupRecord)
         mark = msgspec.convert(kept["mark"], BackupMark | None)
-        return await restore_backup(database, record, self.store, mark=mark, lose_writes_approved_by=accepted_by)
+        return await restore_backup(database, record, store, mark=mark, lose_writes_approved_by=accepted_by)
+
+    def _known_store(self) -> SnapshotStore:
+        if self.store is None:
+            raise NotTakenBack("there is a backup, or is to be, and this worker knows no snapshot store")
+        return self.store
 
 
 def _check_reversible(plan: MigrationPlan) -> None:

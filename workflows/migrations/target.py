@@ -28,12 +28,12 @@ from workflows.ledger import migrations_claims as claims
 from workflows.ledger import migrations_targets as rows
 from workflows.ledger.errors import StaleFencingToken
 from workflows.ledger.migrations_claims import TargetClaim
-from workflows.ledger.migrations_targets import DatabaseRun, RunStatus, TargetStatus
+from workflows.ledger.migrations_targets import DatabaseRun, RunStatus, TargetStatus, Witnessed
 from workflows.migrations import losses
 from workflows.migrations.errors import NotTakenBack, RowsWouldBeLost, TargetAhead, TargetMissing
 from workflows.migrations.models import TargetResult
 from workflows.migrations.outcomes import as_body, result_of
-from workflows.migrations.protection import Protection
+from workflows.migrations.protection import Backup, Protection
 from workflows.migrations.servers import quoted_schema
 from workflows.migrations.unfinished import forget_unfinished
 from workflows.migrations.written import WrittenSince
@@ -71,19 +71,22 @@ class TargetMigration:
             plan = await self.planned()
             if known is None and not plan.migrations:
                 return await self.confirm()
-            run = await self.protect(plan)
+            run, before = (known, None) if known is not None else await self._begin(plan)
         except (*RETRIED, StaleFencingToken):
             raise
         except RowsWouldBeLost as error:
             return await self._kept(str(error))
         except AdxError as error:
             return await self.refused(str(error)) if known is None else await self._failed(known, str(error))
-        return await self._executed(plan, run)
+        return await self._executed(plan, run, before)
 
-    async def _executed(self, plan: MigrationPlan, run: DatabaseRun) -> TargetResult:
+    async def _executed(self, plan: MigrationPlan, run: DatabaseRun, before: Catalog | None) -> TargetResult:
         try:
-            await self.execute(plan)
-            return await self.settle(run)
+            if not await self._is_untouched(plan, run):
+                await self._run_scripts(plan)
+                return await self.settle(run)
+            await self._run_whole(plan, run)
+            return await finish_despite_cancellation(self._settle_seen(run, before))
         except (*RETRIED, StaleFencingToken):
             raise
         except asyncio.CancelledError:
@@ -129,24 +132,31 @@ class TargetMigration:
     async def protect(self, plan: MigrationPlan) -> DatabaseRun:
         """Write down what the database holds, and make what brings it back; nothing is changed before that."""
         known = await rows.find_run(self.ledger, self.claim.operation_id, self.target.id)
-        if known is not None:
-            return known
-        await self._check_claim()
-        await self._writes.tell_way_down(plan)
+        return known if known is not None else (await self._begin(plan))[0]
+
+    async def _begin(self, plan: MigrationPlan) -> tuple[DatabaseRun, Catalog]:
+        """As ``protect``, where nothing is begun; with what the database holds."""
         catalog = await self.database.catalog()
-        settled = await rows.settled_backups(self.ledger, self.target.id)
-        tenant = self.target.tenants[0] if len(self.target.tenants) == 1 else ""
-        backup = await self.protection.make(self.database, plan, settled, tenant=tenant)
+        needs_backup = self.protection.needs_backup(plan, catalog)
+        if needs_backup or plan.direction == "down":
+            await self._check_claim()  # what only writes to the ledger looks for itself
+        await self._writes.tell_way_down(plan)
         versions = (plan.from_version, self.target.to_version)
-        return await rows.begin(
+        run = await rows.begin(
             self.ledger,
             self.claim,
             self.target.id,
             versions,
             catalog=as_body(catalog),
             written=losses.NOT_SEEN,
-            backup=backup,
+            backup=await self._backup(plan) if needs_backup else None,
         )
+        return run, catalog
+
+    async def _backup(self, plan: MigrationPlan) -> Backup:
+        settled = await rows.settled_backups(self.ledger, self.target.id)
+        tenant = self.target.tenants[0] if len(self.target.tenants) == 1 else ""
+        return await self.protection.make(self.database, plan, settled, tenant=tenant)
 
     async def execute(self, plan: MigrationPlan) -> int:
         """Run the scripts of ``plan`` that are left; how many that were.
@@ -155,29 +165,17 @@ class TargetMigration:
         Only of an attempt that ran them all: between two, others may have written, and nobody can tell.
         """
         run = await rows.find_run(self.ledger, self.claim.operation_id, self.target.id)
-        found = await self.database.get_schema_version()
-        is_whole = run is not None and found.unfinished is None and found.version == run.from_version
-        if run is None or not is_whole or not plan.migrations:
+        if run is None or not await self._is_untouched(plan, run):
             return await self._run_scripts(plan)
-        try:
-            done = await self._run_scripts(plan)
-        except (*RETRIED, StaleFencingToken):
-            raise
-        except (AdxError, asyncio.CancelledError) as error:
-            if isinstance(error, AdxError) or self.is_cancel_wanted():
-                with suppress(AdxError):  # why the scripts failed is what is told; without a mark nothing is lost
-                    await finish_despite_cancellation(self._witness(run))
-            raise
+        done = await self._run_whole(plan, run)
         await finish_despite_cancellation(self._witness(run))
         return done
 
     async def settle(self, run: DatabaseRun) -> TargetResult:
         """Compare what is there with what was asked for, and write it. Raises TargetAhead for what is not."""
-        found = await self.database.get_schema_version()
-        if found.version != self.target.to_version or found.unfinished is not None:
-            raise TargetAhead(f"{run.target} has version {found.version} after all scripts have run")
-        await self._finish(("delivered", "applied"), found.version, catalog=await self.database.catalog())
-        return self._result("delivered", found.version)
+        await self._check_version(run)
+        await self._finish(("delivered", "applied"), run.to_version, catalog=await self.database.catalog())
+        return self._result("delivered", run.to_version)
 
     async def take_back(self, run: DatabaseRun, why: str, *, is_undo: bool) -> TargetResult:
         """Bring the database to what it was before ``run``. ``is_undo``: that had ended, others may have written."""
@@ -251,9 +249,47 @@ class TargetMigration:
             await self.database.apply_migration(migration, plan.direction, observe)
         return len(plan.migrations)
 
+    async def _is_untouched(self, plan: MigrationPlan, run: DatabaseRun) -> bool:
+        """Whether no script of ``run`` has run, and some are to."""
+        found = await self.database.get_schema_version()
+        return bool(plan.migrations) and found.unfinished is None and found.version == run.from_version
+
+    async def _run_whole(self, plan: MigrationPlan, run: DatabaseRun) -> int:
+        """Run the scripts of a run that nothing was done of; where they fail, write down what stands there."""
+        try:
+            return await self._run_scripts(plan)
+        except (*RETRIED, StaleFencingToken):
+            raise
+        except (AdxError, asyncio.CancelledError) as error:
+            if isinstance(error, AdxError) or self.is_cancel_wanted():
+                with suppress(AdxError):  # why the scripts failed is what is told; without a mark nothing is lost
+                    await finish_despite_cancellation(self._witness(run))
+            raise
+
+    async def _settle_seen(self, run: DatabaseRun, before: Catalog | None) -> TargetResult:
+        """As ``settle``, right after the scripts: what stands there is written down with the end."""
+        now = await self.database.catalog()
+        seen = await self._seen(run, before or await self._writes.catalog(run.catalog_before), now)
+        try:
+            await self._check_version(run)
+        except TargetAhead:
+            await rows.witness(self.ledger, self.claim, self.target.id, seen)
+            raise
+        await self._finish(("delivered", "applied"), run.to_version, catalog=now, seen=seen)
+        return self._result("delivered", run.to_version)
+
+    async def _check_version(self, run: DatabaseRun) -> None:
+        found = await self.database.get_schema_version()
+        if found.version != self.target.to_version or found.unfinished is not None:
+            raise TargetAhead(f"{run.target} has version {found.version} after all scripts have run")
+
     async def _witness(self, run: DatabaseRun) -> None:
-        written, backup = await self._writes.seen(run), await self.protection.mark(self.database, run.backup)
-        await rows.witness(self.ledger, self.claim, self.target.id, written=written, backup=backup)
+        before, now = await self._writes.catalog(run.catalog_before), await self.database.catalog()
+        await rows.witness(self.ledger, self.claim, self.target.id, await self._seen(run, before, now))
+
+    async def _seen(self, run: DatabaseRun, before: Catalog, now: Catalog) -> Witnessed:
+        written = await self._writes.seen(before, now)
+        return Witnessed(written=written, backup=await self.protection.mark(self.database, run.backup))
 
     async def _back(self, run: DatabaseRun) -> None:
         if await self.protection.restore(self.database, run, self._writes):
@@ -280,6 +316,7 @@ class TargetMigration:
         reason: str = "",
         catalog: Catalog | None = None,
         run: DatabaseRun | None = None,
+        seen: Witnessed | None = None,
     ) -> None:
         await rows.finish(
             self.ledger,
@@ -290,6 +327,7 @@ class TargetMigration:
             operation_id=run.operation_id if run is not None else "",
             reason=reason,
             catalog=as_body(catalog) if catalog is not None else None,
+            seen=seen,
         )
 
     def _result(self, outcome: str, version: int, why: str = "") -> TargetResult:

@@ -34,9 +34,9 @@ class WrittenSince:
     database: Database
     accepted_by: str = ""
 
-    async def seen(self, run: DatabaseRun) -> dict[str, str]:
-        """What stands now in what ``run`` brought."""
-        return await losses.written(self.database, *await self._catalogs(run))
+    async def seen(self, before: Catalog, now: Catalog) -> dict[str, str]:
+        """What stands in what was brought between the two catalogs."""
+        return await losses.written(self.database, before, now)
 
     async def check_way_down(self, plan: MigrationPlan) -> None:
         """Raise RowsWouldBeLost for a plan downwards that would lose what was written, unless that is accepted."""
@@ -56,7 +56,7 @@ class WrittenSince:
         if run.backup is not None:
             return
         if not is_undo:
-            before, now = await self._catalogs(run)
+            before, now = await self.catalog(run.catalog_before), await self.database.catalog()
             await self._check(await losses.lost(self.database, run.written, before, now), run.to_version)
         elif run.from_version < run.to_version:
             await self._check(await self._above(run.from_version), run.to_version)
@@ -72,9 +72,6 @@ class WrittenSince:
         if body is None:
             raise NotTakenBack(f"the ledger does not know what {self.target.id} held before")
         return msgspec.convert(body, Catalog)
-
-    async def _catalogs(self, run: DatabaseRun) -> tuple[Catalog, Catalog]:
-        return await self.catalog(run.catalog_before), await self.database.catalog()
 
     async def _above(self, version: int) -> tuple[str, ...]:
         """What was written since to whatever the versions above ``version`` brought."""

@@ -17,6 +17,9 @@ from starlette.types import ASGIApp
 from policies.errors import AdxError
 
 LOCAL_HOST = "127.0.0.1"
+# Longer than common clients keep an idle connection (httpx 5 s, aiohttp 15 s): one that sends into a connection which
+# is just being closed gets no answer. No longer than needed: idle connections count among those that may be open.
+KEEP_ALIVE_SECONDS = 20
 
 
 def bind(address: str) -> socket.socket:
@@ -72,7 +75,7 @@ async def served(app: ASGIApp, listener: socket.socket, *, concurrency: int = 64
             access_log=False,
             server_header=False,
             limit_concurrency=concurrency,
-            timeout_keep_alive=5,
+            timeout_keep_alive=KEEP_ALIVE_SECONDS,
             timeout_graceful_shutdown=10,
             ws="none",
         )

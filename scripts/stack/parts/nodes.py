@@ -11,7 +11,9 @@ from scripts.stack.probes import http_request
 
 NODES = ("node-a", "node-b", "node-c")
 _CAPACITY = {"cpu": "16", "memory": "64Gi", "ephemeral-storage": "200Gi", "pods": "110"}
-_READY_WITHIN_SECONDS = 30.0
+_READY_WITHIN_SECONDS = 90.0
+# As for its kinds: the server is busy with its own start.
+_ANSWER_WITHIN_SECONDS = 60.0
 _POLL_SECONDS = 0.05
 
 
@@ -49,6 +51,7 @@ def _request(api_url: str, token: str, ca_file: Path, method: str, body: object 
         body=body,
         headers={"Authorization": f"Bearer {token}"},
         ca_file=str(ca_file),
+        timeout_seconds=_ANSWER_WITHIN_SECONDS,
     )
     already_exists = method == "POST" and status == 409
     if status not in {200, 201} and not already_exists:

@@ -169,11 +169,28 @@ func statusOfService(g *gateway, s *service) serviceStatus {
 			}
 		}
 	}
-	for one, count := range s.busy() {
+	undecided := s.flights.undecided()
+	for one, count := range s.flights.busy() {
 		of(one.release).InFlight += count
 		made.Busy[one.address] += count
 	}
+	if undecided > 0 {
+		made.mayGoAnywhere(undecided)
+	}
 	return made
+}
+
+// mayGoAnywhere counts requests that may still come to any release and any instance at each of them.
+func (made serviceStatus) mayGoAnywhere(undecided int64) {
+	for _, release := range made.Releases {
+		release.InFlight += undecided
+		for _, address := range release.Instances {
+			made.Busy[address] += 0 // present
+		}
+	}
+	for address := range made.Busy {
+		made.Busy[address] += undecided
+	}
 }
 
 func answer(w http.ResponseWriter, status int, content any) error {

@@ -79,6 +79,7 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyht
 		observe(found.name, noRelease, http.StatusServiceUnavailable, time.Since(begun))
 		return nil
 	}
+	defer decided.land()
 	caddyhttp.SetVar(r.Context(), decisionKey, decided)
 	copying := h.gateway.mirror.begin(decided, r)
 	answer := &recorder{ResponseWriterWrapper: &caddyhttp.ResponseWriterWrapper{ResponseWriter: w}, decided: decided, request: r}

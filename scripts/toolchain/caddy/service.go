@@ -23,7 +23,7 @@ type service struct {
 	split     atomic.Pointer[split]
 	instances atomic.Pointer[instances]
 	suspects  suspects
-	inFlight  sync.Map      // place -> *atomic.Int64
+	flights   flights
 	mirroring atomic.Int64  // copies under way
 	ready     chan struct{} // closed once the instances are known
 	isReady   sync.Once
@@ -42,31 +42,6 @@ func (s *service) setInstances(found *instances) {
 // has says whether a release can take a request.
 func (s *service) has(release string) bool { return s.instances.Load().of(release) != nil }
 
-// place is an instance, whatever its weight.
-type place struct{ release, address string }
-
-// flying counts the requests that an instance is answering.
-func (s *service) flying(one instance) *atomic.Int64 {
-	key := place{one.Release, one.Address}
-	found, ok := s.inFlight.Load(key)
-	if !ok {
-		found, _ = s.inFlight.LoadOrStore(key, new(atomic.Int64))
-	}
-	return found.(*atomic.Int64)
-}
-
-// busy gives the instances that are answering requests, and how many, also when they have left the registry.
-func (s *service) busy() map[place]int64 {
-	found := make(map[place]int64)
-	s.inFlight.Range(func(key, count any) bool {
-		if now := count.(*atomic.Int64).Load(); now > 0 {
-			found[key.(place)] = now
-		}
-		return true
-	})
-	return found
-}
-
 // tidy drops the counters and suspicions of instances that are gone.
 func (s *service) tidy() {
 	present := make(map[string]bool)
@@ -75,29 +50,37 @@ func (s *service) tidy() {
 			present[one.Address] = true
 		}
 	}
-	s.inFlight.Range(func(key, count any) bool {
-		if !present[key.(place).address] && count.(*atomic.Int64).Load() == 0 {
-			s.inFlight.Delete(key)
-		}
-		return true
-	})
+	s.flights.keep(present)
 	s.suspects.keep(present)
 }
 
 // decision is where one request goes. A request is one goroutine: nothing here is shared.
 type decision struct {
-	service   *service
-	split     *split
-	release   string // chosen; empty without a split: then any instance will do
-	isTester  bool
-	instance  instance // the one tried last
-	isCounted bool
-	tried     []string // addresses that refused a connection
-	retries   int
+	service    *service
+	split      *split
+	release    string // chosen; empty without a split: then any instance will do
+	isTester   bool
+	instance   instance // the one tried last
+	isChoosing bool
+	counter    *atomic.Int64 // of that instance, while it is counted there
+	tried      []string      // addresses that refused a connection
+	retries    int
 }
 
-// decide chooses the release for a request; nil when no release that may serve has a healthy instance.
+// decide chooses the release for a request; nil when no release that may serve has a healthy instance. The request
+// counts as choosing, from before the split is read until next gives it an instance or it lands.
 func (s *service) decide(r *http.Request) *decision {
+	s.flights.choosing.Add(1)
+	made := s.choose(r)
+	if made == nil {
+		s.flights.choosing.Add(-1)
+		return nil
+	}
+	made.isChoosing = true
+	return made
+}
+
+func (s *service) choose(r *http.Request) *decision {
 	made := &decision{service: s, split: s.split.Load()}
 	if made.split == nil {
 		if !s.has("") {
@@ -178,9 +161,17 @@ func (d *decision) next(ctx context.Context) (instance, bool) {
 	if !ok {
 		return instance{}, false
 	}
-	d.instance, d.isCounted = found, true
-	d.service.flying(found).Add(1)
+	d.instance, d.counter = found, d.service.flights.at(place{found.Release, found.Address})
+	d.counter.Add(1)
+	d.chosen() // after it was counted: at no moment is it neither
 	return found, true
+}
+
+func (d *decision) chosen() {
+	if d.isChoosing {
+		d.isChoosing = false
+		d.service.flights.choosing.Add(-1)
+	}
 }
 
 func (d *decision) untried() (instance, bool) {
@@ -218,21 +209,24 @@ func (d *decision) fromRelease(release string) (instance, bool) {
 
 // refused takes note that the instance tried last could not be connected to.
 func (d *decision) refused() {
-	if !d.isCounted {
+	if d.counter == nil {
 		return
 	}
+	d.service.flights.choosing.Add(1)
 	d.land()
+	d.isChoosing = true
 	d.retries++
 	d.tried = append(d.tried, d.instance.Address)
 	d.service.suspects.refused(d.instance.Address, time.Now())
 	retriesTotal.WithLabelValues(d.service.name, label(d.instance.Release)).Inc()
 }
 
-// land ends what next began: the instance is not busy with this request any more.
+// land ends what decide and next began: nobody is busy with this request any more.
 func (d *decision) land() {
-	if d.isCounted {
-		d.isCounted = false
-		d.service.flying(d.instance).Add(-1)
+	d.chosen()
+	if d.counter != nil {
+		d.counter.Add(-1)
+		d.counter = nil
 	}
 }
 

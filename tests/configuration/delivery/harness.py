@@ -9,11 +9,10 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from temporalio.client import Client, WorkflowHandle
-from temporalio.testing import WorkflowEnvironment
 from temporalio.worker import Interceptor, Worker
 
 from tests.configuration.delivery.doubles import ConfigurationDoubles
-from tests.support.binaries import beside_python
+from tests.support.temporal_servers import skipping_server
 from workflows.configuration.durable import ConfigurationUpdate, UpdateStatus
 from workflows.configuration.workflow import ConfigurationRestoreWorkflow, ConfigurationUpdateWorkflow
 from workflows.rollout.models import RolloutInput, RolloutStatus, Submission
@@ -52,9 +51,8 @@ class Harness:
 async def opened(doubles: ConfigurationDoubles, *interceptors: Interceptor) -> AsyncIterator[Harness]:
     """A server of its own."""
     task_queue = f"test-{uuid.uuid4()}"
-    program = beside_python("temporal-test-server")
     async with (
-        await WorkflowEnvironment.start_time_skipping(test_server_existing_path=program) as server,
+        await skipping_server() as server,
         contextlib.AsyncExitStack() as workers,
     ):
         for kind in KINDS:

@@ -12,7 +12,7 @@ import anyio
 import pytest
 
 from tests.configuration.delivery.real_steps import Shop, kept, key, shop_at
-from tests.configuration.reading.conftest import BRIEF, Servers, hearing
+from tests.configuration.reading.conftest import BRIEF, REDIS_WITHIN_SECONDS, Servers, hearing
 from tests.support.configuration import plain, sealed
 from tests.support.configuration_vault import OwnVault, new_transit_key, own_vault
 from tests.support.tcp_proxy import TcpProxy, proxied
@@ -84,16 +84,18 @@ async def world_of(servers: Servers, folder: Path, **environ: str) -> AsyncItera
     place = urlsplit(servers.store_link.through(servers.store_url))
     with proxied("127.0.0.1", servers.store_link.port) as proxy:
         login = place.netloc.rpartition("@")[0]
+        # The worker gives Redis half a second, which a busy machine may need for it; redis-py also takes it by URL.
+        patient = f"socket_timeout={REDIS_WITHIN_SECONDS}&socket_connect_timeout={REDIS_WITHIN_SECONDS}"
         settings = {
             "ADX_CONFIGURATION_URL": place._replace(netloc=f"{login}@127.0.0.1:{proxy.port}").geturl(),
-            "ADX_REDIS_URL": servers.redis_link.through(servers.redis_url),
+            "ADX_REDIS_URL": f"{servers.redis_link.through(servers.redis_url)}?{patient}",
             "ADX_CONFIGURATION_CACHE_KEY": base64.b64encode(servers.cache_key).decode(),
             **environ,
         }
         store, another = servers.store(), servers.store()
         async with (
             shop_at(servers.store_url, folder, **settings) as shop,
-            ConfigurationReader(store, shared=servers.shared(timeout_seconds=5), times=BRIEF) as hears,
+            ConfigurationReader(store, shared=servers.shared(), times=BRIEF) as hears,
             ConfigurationReader(another, times=BRIEF) as asks,
         ):
             await hearing(hears)

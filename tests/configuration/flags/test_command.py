@@ -148,7 +148,7 @@ def test_flags_are_served_until_the_process_is_ended(tmp_path: Path):
             assert process.stderr is not None
             address = re.search(r"http://[0-9.:]+", process.stderr.readline())
             assert address is not None
-            found = httpx.post(f"{address[0]}/ofrep/v1/evaluate/flags/on", json={"context": {}})
+            found = httpx.post(f"{address[0]}/ofrep/v1/evaluate/flags/on", json={"context": {}}, timeout=60)
         finally:
             process.send_signal(signal.SIGTERM)
 

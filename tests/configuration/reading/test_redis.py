@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 import anyio
 import pytest
 
-from tests.configuration.reading.conftest import Servers
+from tests.configuration.reading.conftest import REDIS_WITHIN_SECONDS, Servers
 from workflows.clients.redis import CacheAway, Redis
 
 CHANNEL = "test-news"
@@ -41,7 +41,7 @@ async def deaf_to_subscriptions(url: str) -> AsyncIterator[str]:
 
 async def test_whoever_listens_hears_what_is_sent_from_then_on(servers: Servers) -> None:
     """The very next message, and then nothing."""
-    client = Redis(servers.redis_url)
+    client = Redis(servers.redis_url, timeout_seconds=REDIS_WITHIN_SECONDS)
     async with client.listening(CHANNEL) as following:
         assert servers.plain_redis.publish(CHANNEL, b"first") == 1
         assert await following() == b"first"
@@ -52,8 +52,9 @@ async def test_whoever_listens_hears_what_is_sent_from_then_on(servers: Servers)
 async def test_a_subscription_that_redis_did_not_confirm_is_none(servers: Servers) -> None:
     """Messages would pass by somebody who believes to hear them."""
     async with deaf_to_subscriptions(servers.redis_url) as url:
-        client = Redis(url)
-        await client.check()
+        patient, client = Redis(url, timeout_seconds=REDIS_WITHIN_SECONDS), Redis(url)
+        await patient.check()
+        await patient.close()
         with pytest.raises(CacheAway):
             async with client.listening(CHANNEL):
                 pass
@@ -62,7 +63,7 @@ async def test_a_subscription_that_redis_did_not_confirm_is_none(servers: Server
 
 async def test_listening_ends_with_its_connection(servers: Servers) -> None:
     """It does not go on by itself on another: nobody would know what was missed."""
-    client = Redis(servers.redis_url)
+    client = Redis(servers.redis_url, timeout_seconds=REDIS_WITHIN_SECONDS)
     async with client.listening(CHANNEL) as following:
         servers.plain_redis.client_kill_filter(_type="pubsub")
         servers.plain_redis.publish(CHANNEL, b"lost")
@@ -76,7 +77,7 @@ async def test_listening_ends_with_its_connection(servers: Servers) -> None:
 
 async def test_a_redis_that_is_away_is_told_without_its_password(servers: Servers) -> None:
     """And answers when it is back."""
-    client = Redis(servers.redis_link.through(servers.redis_url))
+    client = Redis(servers.redis_link.through(servers.redis_url), timeout_seconds=REDIS_WITHIN_SECONDS)
     await client.check()
     servers.redis_link.cut()
     with pytest.raises(CacheAway) as refused:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 
 import anyio
+import msgspec
 import pytest
 
 from tests.configuration.reading.conftest import BRIEF, Servers, hearing
@@ -96,7 +97,8 @@ async def test_all_values_of_a_service_go_on_marked_while_the_repository_is_away
     await servers.write(Write(key=key("A"), value=plain(1)))
     rows, store = Counting(servers.direct), servers.store()
     rows.rows = store
-    async with ConfigurationReader(rows, shared=servers.shared(), times=BRIEF) as reader:
+    times = msgspec.structs.replace(BRIEF, patience=1.0)  # which is waited for when the repository hangs
+    async with ConfigurationReader(rows, shared=servers.shared(), times=times) as reader:
         await hearing(reader)
         assert await of_frontend(reader) == ({"A": 1}, set())
         servers.store_link.cut()

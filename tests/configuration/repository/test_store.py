@@ -276,7 +276,7 @@ async def test_a_name_that_could_forge_a_line_is_refused(store: ConfigurationSto
         await store.create(key(), plain(1), Author(by=by, change_id="x"))
 
 
-@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(value=JSON)
 async def test_every_value_comes_back_as_it_was(store: ConfigurationStore, value: Any) -> None:
     """Or is refused: nothing is rounded, reordered in meaning, cut or taken for something else."""

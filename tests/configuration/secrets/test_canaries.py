@@ -97,7 +97,7 @@ async def test_a_secret_is_in_clear_only_where_it_is_used(
     )
     (shown,) = await asyncio.to_thread(shop.json, "get", "development", "frontend", "RATES_TOKEN")
     renewed = await asyncio.to_thread(shop.adx, "rewrap", "--json")
-    shared = SharedCache(Redis(clean_redis), Authenticator(os.urandom(32)))
+    shared = SharedCache(Redis(clean_redis, timeout_seconds=5), Authenticator(os.urandom(32)))
 
     async with ConfigurationStore(database_url) as store:
         await store.migrate()

@@ -17,10 +17,12 @@ import pytest
 from policies.migrations.catalog import compare
 from tests.migrations.backup.scenes import ADD, GONE, PLANS, migrated, orders, planned, prepared, store_in
 from tests.support.local_stack import S3Server
+from tests.support.processes import found
 from workflows.clients.databases import Database, DatabaseAddress, open_database
 from workflows.clients.databases.errors import StatementRefused
 from workflows.migrations.backup import (
     BackupInterrupted,
+    BackupRecord,
     BackupRefused,
     BackupUnusable,
     RestoreFailed,
@@ -57,14 +59,17 @@ def tiny_disk(tmp_path: Path) -> Iterator[Path]:
         subprocess.run(["umount", "--lazy", str(folder)], check=True)
 
 
-async def child(name: str) -> psutil.Process:
-    """The program ``name`` that this process has started, once it is there."""
-    while True:
-        for one in psutil.Process().children():
-            arguments = one.cmdline() if one.status() != psutil.STATUS_ZOMBIE else []
-            if len(arguments) > 2 and Path(arguments[0]).name == name:  # not the one that tells its version
-                return one
+async def child(name: str, making: asyncio.Task[BackupRecord]) -> psutil.Process:
+    """The program ``name`` that ``making`` has started, once it is there."""
+
+    def is_meant(one: psutil.Process) -> bool:
+        arguments = one.cmdline()
+        return len(arguments) > 2 and Path(arguments[0]).name == name  # not the one that tells its version
+
+    while not (programs := found(is_meant, psutil.Process().children())):
+        assert not making.done(), making
         await asyncio.sleep(0.02)
+    return programs[0]
 
 
 async def test_a_store_that_is_full_leaves_no_backup(
@@ -78,7 +83,7 @@ async def test_a_store_that_is_full_leaves_no_backup(
     with pytest.raises(SnapshotStoreUnreachable, match="No space left"):
         await make_backup(database, backup, full)
     assert await full.entries(records(backup.owner)) == ()
-    assert not [one for one in psutil.Process().children() if "dump" in one.name()]
+    assert found(lambda one: "dump" in one.name(), psutil.Process().children()) == []
     assert (await make_backup(database, backup, store_in(tiny_disk.parent / "roomy"))).dump_bytes > 2_000_000
 
 
@@ -125,7 +130,7 @@ async def test_a_dump_that_is_killed_is_no_backup_and_shows_no_password(
         await database.execute_query(NOISE[address.engine].replace("orders", "big"))
         backup = await plan_backup(database, await planned(database, scripts))
         making = asyncio.create_task(make_backup(database, backup, store))
-        program = await child(name)
+        program = await child(name, making)
         assert address.password not in " ".join(program.cmdline())
         assert address.password not in " ".join(program.environ().values())
         program.kill()
@@ -229,7 +234,8 @@ async def test_a_writer_that_waits_for_the_restore_gets_an_error_and_loses_nothi
         async with database.begin_transaction() as session:
             await dumps_postgresql.lock_tables(session, "public")
             writing = asyncio.create_task(writer.execute_query("INSERT INTO orders VALUES (9, 9)"))
-            while not await session.execute("SELECT 1 FROM pg_locks WHERE NOT granted"):
+            while not await session.execute(WAITING["postgresql"]):
+                assert not writing.done(), writing
                 await asyncio.sleep(0.02)
             await dumps_postgresql.put_aside(session, "public", "adx_aside_test")
         with pytest.raises(StatementRefused, match="does not exist"):

@@ -60,8 +60,8 @@ async def test_a_worker_that_is_killed_leaves_no_password_in_any_folder(
     told = [text for one in programs for text in (*one.cmdline(), *one.environ().values())]
     holder.send_signal(signal.SIGKILL)
     assert await holder.wait() == -signal.SIGKILL
-    await asyncio.to_thread(psutil.wait_procs, programs)
-    assert len(programs) == 1
+    _, alive = await asyncio.to_thread(psutil.wait_procs, programs, 60)
+    assert (len(programs), alive) == (1, [])
     assert len(address.password) > 8
     assert not any(address.password in text for text in told)
     assert list(tmp_path.rglob("*")) == []

@@ -5,14 +5,17 @@ from __future__ import annotations
 import contextlib
 import json
 import subprocess
+import threading
 import uuid
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
 import httpx
+import psutil
 import pytest
 
 from scripts.stack.parts import consul
@@ -109,12 +112,16 @@ def service(url: str, admin_url: str, consul_url: str) -> Iterator[Service]:
 
 @dataclass
 class Program:
-    """A server of a test's own, which may be killed and started again on the same ports."""
+    """A server of a test's own, which may be killed and started again on the same ports.
+
+    ``admin_url`` is where a gateway's admin API must answer, too, before it counts as started.
+    """
 
     command: list[str]
     url: str
     log_file: Path
     is_ready_with: int = 200
+    admin_url: str = ""
     process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
@@ -132,6 +139,12 @@ class Program:
             self.process.kill()
             self.process.wait(_END_WITHIN_SECONDS)
 
+    def listening(self) -> list[tuple[str, int]]:
+        """Where it listens; the same address twice while two sockets share it."""
+        assert self.process is not None
+        found = psutil.Process(self.process.pid).net_connections("tcp4")
+        return [(one.laddr.ip, one.laddr.port) for one in found if one.status == psutil.CONN_LISTEN]
+
     def _begin(self) -> subprocess.Popen[bytes]:
         with self.log_file.open("ab") as log:
             self.process = subprocess.Popen(self.command, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
@@ -142,15 +155,41 @@ class Program:
         if self.process.poll() is not None:
             pytest.fail(f"ended with {self.process.returncode}: {self.log_file.read_text()[-2000:]}")
         with contextlib.suppress(httpx.TransportError):
-            return HTTP.get(self.url).status_code == self.is_ready_with
+            is_open = HTTP.get(self.url).status_code == self.is_ready_with
+            return is_open and (not self.admin_url or _is_in_use(self.admin_url))
         return False
+
+
+def _is_in_use(admin_url: str) -> bool:
+    """Whether all of a configuration runs: Caddy starts its apps in any order, so the entrance may be open before."""
+    socket = admin_url.removeprefix("unix://")
+    if socket == admin_url:
+        return HTTP.get(f"{admin_url}/adx/splits").is_success
+    transport = httpx.HTTPTransport(verify=False, uds=socket)
+    with httpx.Client(transport=transport, trust_env=False, timeout=30) as client:
+        return client.get("http://caddy/adx/splits").is_success
+
+
+def load_configuration(
+    gateway: Program, admin_url: str, configuration: dict[str, Any], **headers: str
+) -> httpx.Response:
+    """``POST /load``; returns once no request can come to what the configuration replaces.
+
+    Caddy answers while the admin server before, in a goroutine, is still being shut down. A connection to that one
+    may be closed under the next request, so this one, the only one that HTTP keeps for the address, is given up. And
+    old and new socket share the port until then: a new connection may be given to the old one and die with it.
+    """
+    answer = HTTP.post(f"{admin_url}/load", json=configuration, headers={"Connection": "close", **headers})
+    wait_until(gateway.listening, lambda addresses: len(addresses) == len(set(addresses)))
+    return answer
 
 
 @contextlib.contextmanager
 def own_consul(folder: Path) -> Iterator[Program]:
     """A dev agent of the test's own."""
-    names = ("http", "grpc", "server", "serf_lan", "serf_wan")
-    ports = {name: choose(set()) for name in names}
+    ports: dict[str, int] = {}
+    for name in ("http", "grpc", "server", "serf_lan", "serf_wan"):
+        ports[name] = choose(set(ports.values()))
     file = folder / "consul.json"
     file.write_text(json.dumps(consul.configuration(ports)))
     command = [tool("consul"), "agent", "-dev", f"-config-file={file}", "-log-level=warn"]
@@ -167,7 +206,8 @@ def own_gateway(
 
     ``more`` are fields of GatewayConfig.
     """
-    http, admin = choose(set()), choose(set())
+    http = choose(set())
+    admin = choose({http})
     settings = GatewayConfig(
         listen=f"{HOST}:{http}",
         admin_listen=f"unix/{socket}|0600" if socket else f"{HOST}:{admin}",
@@ -179,7 +219,8 @@ def own_gateway(
     file.write_text(json.dumps(caddy_config(settings)))
     url, admin_url = f"http://{HOST}:{http}", f"unix://{socket}" if socket else f"http://{HOST}:{admin}"
     command = [tool("caddy"), "run", "--config", str(file)]
-    program = Program(command, url, folder / "caddy.log", is_ready_with=404)  # it is open, and this is no service
+    # 404: it is open, and this is no service.
+    program = Program(command, url, folder / "caddy.log", is_ready_with=404, admin_url=admin_url)
     with _running(program):
         yield program, url, admin_url
 
@@ -191,6 +232,17 @@ def _running(program: Program) -> Iterator[None]:
         yield
     finally:
         program.kill()
+
+
+@contextlib.contextmanager
+def answering(handler: type[BaseHTTPRequestHandler], port: int = 0) -> Iterator[int]:
+    """The port of an instance within this process, which is there at once: no Python has to start."""
+    with ThreadingHTTPServer((HOST, port), handler) as server:
+        threading.Thread(target=server.serve_forever).start()
+        try:
+            yield server.server_port
+        finally:
+            server.shutdown()
 
 
 def tool(name: str) -> str:

@@ -22,6 +22,7 @@ SETTINGS = GatewayConfig(
 _GO_FILES = (
     "address.go",
     "consul.go",
+    "flights.go",
     "headers.go",
     "instances.go",
     "picker.go",
@@ -31,6 +32,7 @@ _GO_FILES = (
     "tee.go",
     "watch.go",
     "address_test.go",
+    "flights_test.go",
     "parts_test.go",
     "picker_test.go",
     "split_test.go",

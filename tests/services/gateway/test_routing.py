@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import threading
 from collections import Counter
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 
 import httpx
 import pytest
@@ -13,7 +12,7 @@ import pytest
 from policies.services.routing import Split, Sticky
 from scripts.traffic.load import Load
 from scripts.traffic.shops import ShopServer
-from tests.services.gateway.harness import HTTP, Service
+from tests.services.gateway.harness import HTTP, Service, answering
 
 BLUE, GREEN = "aaaaaaaa", "bbbbbbbb"
 
@@ -167,11 +166,13 @@ def test_metrics_tell_the_releases_apart(shop: Service) -> None:
     """By service, release and status; with how long answers took."""
     shop.add(BLUE)
     shop.put({BLUE: 100})
-    releases(shop, 3)
-    HTTP.get(f"{shop.at}/delay/60")
+    took_seconds = [HTTP.get(f"{shop.at}/").elapsed.total_seconds() for _ in range(3)]
+    HTTP.get(f"{shop.at}/delay/600")
     assert shop.metric("adx_gateway_requests_total", release=BLUE, code="200") == 4
     assert shop.metric("adx_gateway_request_duration_seconds_count", release=BLUE) == 4
-    assert shop.metric("adx_gateway_request_duration_seconds_bucket", release=BLUE, le="0.05") == pytest.approx(3)
+    # All three but on a busy machine: what was quick for the client was quick for the gateway within it.
+    quick = sum(seconds <= 0.5 for seconds in took_seconds)
+    assert quick <= shop.metric("adx_gateway_request_duration_seconds_bucket", release=BLUE, le="0.5") <= 3
 
 
 class Events(BaseHTTPRequestHandler):
@@ -189,14 +190,10 @@ class Events(BaseHTTPRequestHandler):
 
 def test_a_stream_is_counted_without_a_duration(shop: Service) -> None:
     """It lasts as long as its client wants, which would look like a slow release."""
-    with ThreadingHTTPServer(("127.0.0.1", 0), Events) as server:
-        threading.Thread(target=server.serve_forever).start()
-        try:
-            instance = ShopServer(BLUE, server.server_port, None)  # type: ignore[arg-type] # a thread is no process
-            shop.register(instance)
-            shop.wait_until_known(instance)
-            assert HTTP.get(f"{shop.at}/").text == "data: one\n\n"
-        finally:
-            server.shutdown()
+    with answering(Events) as port:
+        instance = ShopServer(BLUE, port, None)  # type: ignore[arg-type] # a thread is no process
+        shop.register(instance)
+        shop.wait_until_known(instance)
+        assert HTTP.get(f"{shop.at}/").text == "data: one\n\n"
     assert shop.metric("adx_gateway_requests_total", release=BLUE, code="200") == 1
     assert shop.metric("adx_gateway_request_duration_seconds_count", release=BLUE) == 0

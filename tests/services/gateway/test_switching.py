@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from concurrent.futures import ThreadPoolExecutor
+from http.server import BaseHTTPRequestHandler
 
 from scripts.traffic.load import Load, LoadResult
 from scripts.traffic.shop_server import Behaviour
-from scripts.traffic.shops import running_shop
-from tests.services.gateway.harness import HTTP, Service
+from tests.services.gateway.harness import HTTP, Service, answering
 from tests.support.waiting import wait_until
 from workflows.clients.caddy import Gateways
 
@@ -79,14 +79,28 @@ async def test_instance_that_is_gone_but_still_registered_costs_no_request(shop:
     assert result.by_release == {GREEN: 100}
 
 
+class Anew(BaseHTTPRequestHandler):
+    """An instance that answers everything."""
+
+    def do_GET(self) -> None:
+        self.send_response(204)
+        self.end_headers()
+
+    def log_message(self, *_arguments: object) -> None:
+        """Nothing."""
+
+
 def test_only_instance_may_start_anew_while_a_request_waits(shop: Service) -> None:
-    """When all have refused the connection, they are tried again."""
+    """When all have refused the connection, they are tried again.
+
+    For five seconds: the new one is a thread, since a process may take longer to start.
+    """
     gone = shop.add(BLUE)
     gone.kill()
     with ThreadPoolExecutor(1) as pool:
         asked = pool.submit(HTTP.get, f"{shop.at}/")
         wait_until(lambda: shop.metric("adx_gateway_retries_total", release=BLUE), bool)
-        with running_shop(BLUE, port=gone.port):
+        with answering(Anew, gone.port):
             assert asked.result().is_success
 
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import re
 import signal
-import time
 
 import msgspec
 
@@ -37,10 +37,10 @@ async def test_a_killed_consul_is_survived_until_the_bound_and_found_again(agent
         picker = await discovery.picker("cart")
         await until_ports(picker, 20_001)
         agent.end()
-        ended_at = time.monotonic()
         error = await until_none(discovery, "cart")  # picks succeed until then
-        assert time.monotonic() - ended_at > 1  # heard within the last 0.75 s, given out for 3 s
-        assert "has not answered for" in str(error)
+        silent = re.search(r"has not answered for (\d+) s", str(error))
+        assert silent is not None
+        assert int(silent[1]) >= 3  # since it was heard last: how long before the kill that was, nobody knows
         assert "Consul cannot be used" in str(error)
 
         agent.start()

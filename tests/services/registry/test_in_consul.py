@@ -111,13 +111,15 @@ async def test_an_instance_that_goes_critical_is_not_given_out(
 async def test_tcp_and_grpc_checks_pass_only_where_somebody_is_well(
     registry: ConsulRegistry, discovery: Discovery, made: Made, web: Web, grpc_port: int
 ) -> None:
-    nobody = 20_003
-    async with (
-        registered(registry, made(web.port, TcpCheck(**SOON))),
-        registered(registry, made(grpc_port, GrpcCheck(service="cart", **SOON))),
-        registered(registry, made(nobody, TcpCheck(**SOON))),
-    ):
-        await until_ports(await discovery.picker(made(1).name), web.port, grpc_port)
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))  # a port that nobody else can have, and that nobody listens at
+        nobody = unused.getsockname()[1]
+        async with (
+            registered(registry, made(web.port, TcpCheck(**SOON))),
+            registered(registry, made(grpc_port, GrpcCheck(service="cart", **SOON))),
+            registered(registry, made(nobody, TcpCheck(**SOON))),
+        ):
+            await until_ports(await discovery.picker(made(1).name), web.port, grpc_port)
 
 
 async def test_heartbeats_keep_an_instance_and_their_end_loses_it(

@@ -16,14 +16,33 @@ from workflows.clients.databases.session import Row
 Execute = Callable[[str, Sequence[object]], Awaitable[list[Row]]]
 
 # The parameters are the name of the schema and the tables that are left out.
+#
+# A database may hold a thousand schemas, and the server's catalogs have no index by schema: what is in one is found as
+# DROP SCHEMA finds it, by what depends on it (pg_depend; a composite type's relation depends on its type). Through
+# ARRAY the planner expects ten rows, whatever its statistics say, and looks the rest up by oid.
 _QUERY = r"""
 WITH ns AS (SELECT quote_ident(%s)::regnamespace::oid AS oid),
+held AS (
+  SELECT d.classid, d.objid FROM pg_depend d, ns WHERE d.refclassid = 'pg_namespace'::regclass AND d.refobjid = ns.oid
+),
+typ AS (
+  SELECT t.* FROM pg_type t WHERE t.oid = ANY (ARRAY(SELECT objid FROM held WHERE classid = 'pg_type'::regclass))
+    AND NOT EXISTS (SELECT 1 FROM pg_depend d
+      WHERE d.classid = 'pg_type'::regclass AND d.objid = t.oid AND d.deptype = 'e')
+),
 rel AS (
   SELECT c.*, CASE c.relkind WHEN 'v' THEN 'view' WHEN 'm' THEN 'materialized view' WHEN 'S' THEN 'sequence'
     WHEN 'f' THEN 'foreign table' WHEN 'c' THEN 'type' ELSE 'table' END || ' ' || c.relname AS object
-  FROM pg_class c, ns WHERE c.relnamespace = ns.oid AND c.relkind IN ('r','p','v','m','S','f','c')
-    AND c.relname <> ALL (%s)
-    AND NOT EXISTS (SELECT 1 FROM pg_depend d WHERE d.objid = c.oid AND d.deptype = 'e')
+  FROM pg_class c WHERE c.oid = ANY (ARRAY(SELECT objid FROM held WHERE classid = 'pg_class'::regclass
+      UNION ALL SELECT typrelid FROM typ WHERE typtype = 'c'))
+    AND c.relkind IN ('r','p','v','m','S','f','c') AND c.relname <> ALL (%s)
+    AND NOT EXISTS (SELECT 1 FROM pg_depend d
+      WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'e')
+),
+fun AS (
+  SELECT f.* FROM pg_proc f WHERE f.oid = ANY (ARRAY(SELECT objid FROM held WHERE classid = 'pg_proc'::regclass))
+    AND NOT EXISTS (SELECT 1 FROM pg_depend d
+      WHERE d.classid = 'pg_proc'::regclass AND d.objid = f.oid AND d.deptype = 'e')
 )
 SELECT object, 'kind' AS attribute, concat_ws(' ', relkind::text, relpersistence::text,
     CASE WHEN relkind = 'p' THEN pg_get_partkeydef(oid) END,
@@ -50,7 +69,8 @@ UNION ALL SELECT rel.object, 'constraint ' || k.conname, pg_get_constraintdef(k.
 UNION ALL SELECT rel.object, 'index ' || i.relname,
     pg_get_indexdef(i.oid, 0, true) || CASE WHEN x.indisvalid THEN '' ELSE ' INVALID' END, 0
   FROM rel JOIN pg_index x ON x.indrelid = rel.oid JOIN pg_class i ON i.oid = x.indexrelid
-  WHERE NOT EXISTS (SELECT 1 FROM pg_constraint k WHERE k.conindid = i.oid AND k.contype IN ('p','u','x'))
+  WHERE NOT EXISTS (SELECT 1 FROM pg_constraint k
+    WHERE k.conrelid = rel.oid AND k.conindid = i.oid AND k.contype IN ('p','u','x'))
 UNION ALL SELECT rel.object, 'trigger ' || g.tgname, pg_get_triggerdef(g.oid, true) || ' ' || g.tgenabled::text, 0
   FROM rel JOIN pg_trigger g ON g.tgrelid = rel.oid AND NOT g.tgisinternal
 UNION ALL SELECT rel.object, 'policy ' || p.polname, concat_ws(' ', p.polcmd::text,
@@ -79,24 +99,20 @@ UNION ALL SELECT 'function ' || f.proname || '(' || pg_get_function_identity_arg
       f.proparallel::text, CASE WHEN f.prosecdef THEN 'security definer' END, CASE WHEN f.proisstrict THEN 'strict' END,
       CASE WHEN f.proleakproof THEN 'leakproof' END, array_to_string(f.proconfig, ','),
       pg_get_function_arguments(f.oid), f.prosrc, pg_get_function_sqlbody(f.oid)), 0
-  FROM pg_proc f JOIN ns ON f.pronamespace = ns.oid JOIN pg_language l ON l.oid = f.prolang
-  WHERE NOT EXISTS (SELECT 1 FROM pg_depend d WHERE d.objid = f.oid AND d.deptype = 'e')
+  FROM fun f JOIN pg_language l ON l.oid = f.prolang
 UNION ALL SELECT 'function ' || f.proname || '(' || pg_get_function_identity_arguments(f.oid) || ')',
     'grant ' || CASE g.grantee WHEN 0 THEN 'public' ELSE g.grantee::regrole::text END, g.privilege_type, 0
-  FROM pg_proc f JOIN ns ON f.pronamespace = ns.oid
+  FROM fun f
   CROSS JOIN LATERAL aclexplode(coalesce(f.proacl, acldefault('f', f.proowner))) g WHERE g.grantee <> f.proowner
-    AND NOT EXISTS (SELECT 1 FROM pg_depend d WHERE d.objid = f.oid AND d.deptype = 'e')
 UNION ALL SELECT 'type ' || t.typname, 'labels',
     (SELECT string_agg(quote_literal(e.enumlabel), ', ' ORDER BY e.enumsortorder)
      FROM pg_enum e WHERE e.enumtypid = t.oid), 0
-  FROM pg_type t JOIN ns ON t.typnamespace = ns.oid WHERE t.typtype = 'e'
-    AND NOT EXISTS (SELECT 1 FROM pg_depend d WHERE d.objid = t.oid AND d.deptype = 'e')
+  FROM typ t WHERE t.typtype = 'e'
 UNION ALL SELECT 'domain ' || t.typname, 'definition', concat_ws(' ', format_type(t.typbasetype, t.typtypmod),
     CASE WHEN t.typnotnull THEN 'not null' END, 'default ' || t.typdefault,
     (SELECT string_agg(k.conname || ' ' || pg_get_constraintdef(k.oid, true), ', ' ORDER BY k.conname)
      FROM pg_constraint k WHERE k.contypid = t.oid AND k.contype = 'c')), 0
-  FROM pg_type t JOIN ns ON t.typnamespace = ns.oid WHERE t.typtype = 'd'
-    AND NOT EXISTS (SELECT 1 FROM pg_depend d WHERE d.objid = t.oid AND d.deptype = 'e')
+  FROM typ t WHERE t.typtype = 'd'
 UNION ALL SELECT 'statistics ' || s.stxname, 'definition', pg_get_statisticsobjdef(s.oid), 0
   FROM pg_statistic_ext s JOIN ns ON s.stxnamespace = ns.oid
 ORDER BY 1, 4, 2

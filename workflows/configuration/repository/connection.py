@@ -16,6 +16,7 @@ from workflows.clients.transactions import Transactions
 from workflows.configuration.errors import StoreRefused
 from workflows.configuration.repository.driver_errors import translated
 
+POOL_SIZE = 10
 CONNECT_TIMEOUT_SECONDS = 5
 DEFAULT_TIMEOUT_SECONDS = 30.0
 _FORMS = "postgresql://user@host/database or mysql://user@host/database"
@@ -54,7 +55,7 @@ def create_engine(url: str, pool_size: int) -> AsyncEngine:
     return create_async_engine(
         parsed,
         pool_size=pool_size,
-        max_overflow=pool_size,
+        max_overflow=0,  # what overflows would be connected anew for every transaction
         pool_timeout=DEFAULT_TIMEOUT_SECONDS,
         pool_pre_ping=True,
         hide_parameters=True,
@@ -66,7 +67,9 @@ def create_engine(url: str, pool_size: int) -> AsyncEngine:
 class Connections(Transactions):
     """An engine and how long a transaction may take, from taking a connection to the commit's answer."""
 
-    def __init__(self, url: str, *, pool_size: int = 5, timeout_seconds: float = DEFAULT_TIMEOUT_SECONDS) -> None:
+    def __init__(
+        self, url: str, *, pool_size: int = POOL_SIZE, timeout_seconds: float = DEFAULT_TIMEOUT_SECONDS
+    ) -> None:
         super().__init__(create_engine(url, pool_size), timeout_seconds, translated)
 
 

@@ -19,7 +19,7 @@ from policies.configuration.values import ConfigurationKey, ConfigurationValue, 
 from workflows.configuration.errors import StoreBusy, ValueNotFound
 from workflows.configuration.models import Author, Criteria, Difference, Record, Version, Write
 from workflows.configuration.repository import rows, schema_version, writing
-from workflows.configuration.repository.connection import DEFAULT_TIMEOUT_SECONDS, Connections
+from workflows.configuration.repository.connection import DEFAULT_TIMEOUT_SECONDS, POOL_SIZE, Connections
 from workflows.configuration.repository.driver_errors import is_duplicate
 from workflows.configuration.repository.tables import values, versions
 
@@ -43,7 +43,7 @@ class ConfigurationStore:
         self,
         url: str,
         *,
-        pool_size: int = 5,
+        pool_size: int = POOL_SIZE,
         timeout_seconds: float = DEFAULT_TIMEOUT_SECONDS,
         now: Callable[[], datetime] = utc_now,
     ) -> None:

@@ -22,7 +22,7 @@ from workflows.migrations.backup.models import (
     Strategy,
     Throughput,
 )
-from workflows.migrations.backup.planning import plan_backup
+from workflows.migrations.backup.planning import plan_backup, scripts_are_enough
 from workflows.migrations.backup.restoring import restore_backup
 from workflows.migrations.backup.retention import prune_backups
 
@@ -43,4 +43,5 @@ __all__ = [
     "plan_backup",
     "prune_backups",
     "restore_backup",
+    "scripts_are_enough",
 ]

@@ -37,7 +37,7 @@ class Choice(Spec):
 
 def choose(stake: Stake, facts: ServerFacts, wanted: Strategy | None = None) -> Choice:
     """The cheapest strategy that loses nothing. Raises BackupRefused when ``wanted`` cannot be it."""
-    against_scripts, against_copy = _against_scripts(stake), _against_copy(stake, facts)
+    against_scripts, against_copy = against_scripts_of(stake), _against_copy(stake, facts)
     if wanted is not None:
         against = {"down_script": against_scripts, "table_copy": against_copy, "dump": ""}[wanted]
         if against:
@@ -65,7 +65,8 @@ def estimates(strategy: Strategy, facts: ServerFacts, stake: Stake, speed: Throu
     return round(backup + _OVERHEAD_SECONDS, 1), round(restore + scans + _OVERHEAD_SECONDS, 1)
 
 
-def _against_scripts(stake: Stake) -> str:
+def against_scripts_of(stake: Stake) -> str:
+    """Why the scripts of a plan alone do not bring everything back; empty: they do."""
     if stake.unknown:
         return f"nobody can tell what this touches: {stake.unknown}"
     if stake.without_undo:

@@ -26,7 +26,8 @@ _WRITABLE = {
 }
 _SEQUENCES = """SELECT DISTINCT s.relname, c.relname FROM pg_depend d
   JOIN pg_class s ON s.oid = d.objid AND s.relkind = 'S' JOIN pg_class c ON c.oid = d.refobjid
-  WHERE d.deptype IN ('a', 'i') AND c.relname = ANY(%s) AND s.relnamespace = c.relnamespace
+  WHERE d.classid = 'pg_class'::regclass AND d.refclassid = d.classid AND d.deptype IN ('a', 'i')
+    AND c.relname = ANY(%s) AND s.relnamespace = c.relnamespace
     AND c.relnamespace = (SELECT oid FROM pg_namespace WHERE nspname = %s) ORDER BY 1"""
 _KEYS = """SELECT k.conrelid::regclass::text, k.conname, pg_get_constraintdef(k.oid), k.convalidated
   FROM pg_constraint k JOIN pg_class c ON c.oid = k.conrelid JOIN pg_class r ON r.oid = k.confrelid

@@ -32,7 +32,8 @@ _COLUMNS = {
     " LEFT JOIN pg_type t ON t.oid = a.atttypid"
     " WHERE c.relnamespace = (SELECT oid FROM pg_namespace WHERE nspname = %s)"
     " AND c.relkind IN ('r', 'p') AND NOT c.relispartition"
-    " AND NOT EXISTS (SELECT 1 FROM pg_depend d WHERE d.objid = c.oid AND d.deptype = 'e') ORDER BY 1, 2",
+    " AND NOT EXISTS (SELECT 1 FROM pg_depend d WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid"
+    " AND d.deptype = 'e') ORDER BY 1, 2",
     "mysql": "SELECT c.table_name, c.column_name, c.data_type FROM information_schema.columns c"
     " JOIN information_schema.tables t ON t.table_schema = c.table_schema AND t.table_name = c.table_name"
     " WHERE c.table_schema = %s AND t.table_type = 'BASE TABLE' ORDER BY 1, 2",
@@ -66,6 +67,13 @@ _WRITES = (
     " + pg_stat_get_tuples_deleted(oid) FROM pg_class"
     " WHERE relnamespace = (SELECT oid FROM pg_namespace WHERE nspname = %s) AND relkind = 'r'"
 )
+_COUNTS_AT_WILL = 15  # the major version of PostgreSQL from which on counts of writes can be asked for at once
+
+
+async def count_writes(session: Session) -> None:
+    """Have what this session wrote counted now: PostgreSQL does so once a second, and it would seem to be of later."""
+    if session.engine == "postgresql" and int(session.version_text().partition(".")[0]) >= _COUNTS_AT_WILL:
+        await session.execute("SELECT pg_stat_force_next_flush()")
 
 
 async def columns_of(session: Session, space: str) -> Columns:

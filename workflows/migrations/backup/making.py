@@ -16,7 +16,7 @@ from workflows.clients.databases.session import Session
 from workflows.migrations.backup import dumps_mysql, dumps_postgresql
 from workflows.migrations.backup.copies import make_copies, sequences_of
 from workflows.migrations.backup.errors import BackupRefused, BackupUnusable
-from workflows.migrations.backup.fingerprint import read_point
+from workflows.migrations.backup.fingerprint import count_writes, read_point
 from workflows.migrations.backup.models import BackupMark, BackupPlan, BackupRecord, Manifest, MarkBody, Point
 from workflows.migrations.backup.names import SIDE_PREFIX, address_of, now_text, space_of, target_of
 from workflows.migrations.backup.recorded import read_rows
@@ -67,8 +67,10 @@ async def mark_point(database: Database, record: BackupRecord, store: SnapshotSt
     """
     manifest = await get_body(store, records(record.owner), record.manifest, Manifest)
     session, address = await database.session(), await address_of(database)
-    async with giving_up(database), one_moment(session):
-        point = await read_point(session, address, manifest.point, only=read_tables(manifest.plan))
+    async with giving_up(database):
+        await count_writes(session)
+        async with one_moment(session):
+            point = await read_point(session, address, manifest.point, only=read_tables(manifest.plan))
     body = MarkBody(backup_id=record.backup_id, point=point)
     digest = await put_body(store, marks(record.owner), body)
     return BackupMark(backup_id=record.backup_id, owner=record.owner, digest=digest, taken_at=point.taken_at)

@@ -14,7 +14,7 @@ from policies.migrations.spec import Engine
 from workflows.clients.databases import Database, DatabaseAddress, record
 from workflows.clients.databases.interface_types import TableSize
 from workflows.clients.databases.session import Session
-from workflows.migrations.backup.choosing import Choice, ServerFacts, choose, estimates
+from workflows.migrations.backup.choosing import Choice, ServerFacts, against_scripts_of, choose, estimates
 from workflows.migrations.backup.models import BackupPlan, Strategy, Throughput
 from workflows.migrations.backup.names import address_of, new_backup_id, owner_of, target_of
 from workflows.migrations.backup.stakes import Stake, at_stake
@@ -35,6 +35,11 @@ _UNCOPYABLE = {
     " UNION SELECT event_object_table, 'it has triggers, which would run again' FROM information_schema.triggers"
     " WHERE event_object_schema = %s",
 }
+
+
+def scripts_are_enough(plan: MigrationPlan, catalog: Catalog) -> bool:
+    """Whether ``plan_backup`` would choose scripts alone where a schema holds ``catalog``. Pure."""
+    return not against_scripts_of(_resolved(at_stake(plan, catalog.engine), catalog))
 
 
 async def plan_backup(
