@@ -118,15 +118,20 @@ async def _until_settled(
     tell: Callable[[Follower], None] | None,
 ) -> None:
     is_settled, clock = False, asyncio.get_running_loop().time
-    give_up_at, is_known = clock() + GIVE_UP_AT_FIRST_AFTER_SECONDS, False
+    give_up_at, is_known, is_told = clock() + GIVE_UP_AT_FIRST_AFTER_SECONDS, False, False
     while not is_settled:
         try:
             is_settled = await _look(workflows, followers, lines)
-            give_up_at, is_known = clock() + GIVE_UP_AFTER_SECONDS, True
+            give_up_at, is_known, is_told = clock() + GIVE_UP_AFTER_SECONDS, True, False
         except AdxConnectionError as error:
             if clock() >= give_up_at:
                 raise
-            _say_unanswered(followers, f"{error}; asking again{', the rollout goes on' if is_known else ''}")
+            why = f"{error}; asking again{', the rollout goes on' if is_known else ''}"
+            for follower in followers:
+                follower.line = why
+            if lines is not None and not is_told:  # a screen shows it as long as it lasts
+                lines.output.say(why)
+            is_told = True
         show()
         if tell is not None:
             for follower in followers:
@@ -149,11 +154,6 @@ async def _look(workflows: Workflows, followers: Sequence[Follower], lines: Line
             lines.write(happened)
             _write_end(follower, lines.output)
     return all(follower.is_ended for follower in followers)
-
-
-def _say_unanswered(followers: Sequence[Follower], why: str) -> None:
-    for follower in followers:
-        follower.line = why
 
 
 def _write_end(follower: Follower, output: Output) -> None:

@@ -180,11 +180,13 @@ async def test_a_later_rollout_has_waves_of_its_own(capsys: pytest.CaptureFixtur
     assert of_waves == [(older.rollout_id, "pending"), (ID, "pending"), (ID, "delivering"), (ID, "done")]
 
 
-async def test_a_temporal_that_is_away_for_a_moment_is_asked_again() -> None:
-    """Workers are restarted in the middle of rollouts, and busy at any time."""
+async def test_a_temporal_that_is_away_for_a_moment_is_asked_again(capsys: pytest.CaptureFixture[str]) -> None:
+    """Workers are restarted in the middle of rollouts, and busy at any time; each time that is said once."""
     follower = RolloutFollower("production", "", rollout_id=ID)
 
     assert await watched(Scripted([None, STORY[0], None, None, *STORY[1:]]), Output(), follower) == ExitCode.ROLLED_BACK
+    said = [line for line in capsys.readouterr().err.splitlines() if "asking again" in line]
+    assert ["the rollout goes on" in line for line in said] == [False, True]
 
 
 async def test_a_temporal_that_stays_away_ends_the_watching(monkeypatch: pytest.MonkeyPatch) -> None:
