@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from dataclasses import replace
 
+import msgspec
 import pytest
 from temporalio.activity import ActivityCancellationDetails
 from temporalio.testing import ActivityEnvironment
@@ -14,11 +15,13 @@ from temporalio.testing import ActivityEnvironment
 from policies.migrations.spec import Engine
 from policies.migrations.targets import MigrationTarget
 from tests.migrations.clients import SLEEP, running
+from tests.migrations.scripts import scripts_of
 from tests.migrations.targets import SHOP
 from tests.migrations.test_workflows import targets, versions
 from tests.migrations.worker import Migrations
 from workflows.clients.databases import DatabaseAddress, LockPatience, open_database
 from workflows.clients.databases.errors import MigrationLocked
+from workflows.clients.databases.quoting import quoted
 from workflows.ledger import migrations_claims as claims
 from workflows.ledger import migrations_targets as rows
 from workflows.ledger.migrations_claims import TargetClaim
@@ -176,3 +179,92 @@ async def test_a_schema_that_stays_locked_is_told_at_its_last_attempt_and_the_ot
     assert locked.why.startswith("what is there is not known: ")
     assert free.outcome == "delivered"
     assert await versions(databases[:2]) == [1, 2]
+
+
+async def test_those_that_have_their_version_are_found_together(
+    migrations: Migrations, databases: list[DatabaseAddress], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without a session for each; the others are migrated, and so is one that the ledger does not know."""
+    run, alone = ActivityEnvironment().run, list[str]()
+    await run(activities(migrations).migrate_batch, await asked(migrations, targets(databases[:3], (0, 2))))
+    await run(activities(migrations).migrate_batch, await asked(migrations, targets(databases[3:4], (0, 1))))
+    one_alone = BatchActivities._one
+
+    async def counted(self: BatchActivities, batch: object, target: MigrationTarget) -> TargetResult:
+        alone.append(target.id)
+        return await one_alone(self, batch, target)  # type: ignore[arg-type] # as it comes
+
+    monkeypatch.setattr(BatchActivities, "_one", counted)
+    chosen = targets(databases[:5], (2, 2))
+    chosen[4] = msgspec.structs.replace(chosen[4], is_new=True)
+    request = replace(await asked(migrations, chosen), lease=migrations.lease("again"))
+
+    results = (await run(activities(migrations).migrate_batch, request)).results
+
+    assert [(one.outcome, one.version) for one in results] == [("delivered", 2)] * 5
+    assert [one.why for one in results] == ["had it already"] * 3 + ["", ""]
+    assert alone == [chosen[3].id, chosen[4].id]
+    known = await rows.targets_of(migrations.runtime.ledger, migrations.environment)
+    assert {(one.status, one.version, one.operation_id) for one in known} == {("applied", 2, "again")}
+
+
+async def test_one_that_was_left_half_way_is_looked_at_for_itself(
+    migrations: Migrations, databases: list[DatabaseAddress]
+) -> None:
+    """What brought its version is then the next one to be taken back, which only a look at it alone writes down."""
+    run, ledger = ActivityEnvironment().run, migrations.runtime.ledger
+    await run(activities(migrations).migrate_batch, await asked(migrations, targets(databases[:1], (0, 1))))
+    half = TargetClaim(environment=migrations.environment, operation_id="half", holder="half")
+    (one,) = targets(databases[:1], (1, 2))
+    await claims.claim(ledger, half, [claimed(one)])
+    await rows.begin(ledger, half, one.id, (1, 2), catalog={"digest": "d" * 64, "body": {}}, written={})
+    await rows.abandon(ledger, migrations.environment, "half", "it was ended from outside")
+    async with open_database(databases[0]) as database:
+        await database.apply_migration(scripts_of(databases[0].engine, *SHOP).migrations[1])
+
+    request = replace(await asked(migrations, targets(databases[:1], (1, 2))), lease=migrations.lease("again"))
+    (result,) = (await run(activities(migrations).migrate_batch, request)).results
+
+    assert (result.outcome, result.version, result.why) == ("delivered", 2, "had it already")
+    found = await rows.find_run(ledger, "half", one.id)
+    assert found is not None
+    assert found.status == "delivered"
+
+
+async def test_a_record_that_is_not_that_of_the_scripts_is_no_version_that_it_has(
+    migrations: Migrations, databases: list[DatabaseAddress]
+) -> None:
+    """It is refused, and the others are as they should be."""
+    run = ActivityEnvironment().run
+    await run(activities(migrations).migrate_batch, await asked(migrations, targets(databases[:2], (0, 2))))
+    async with open_database(databases[0]) as database:
+        await database.execute_query("UPDATE adx_migrations SET checksum = 'another' WHERE version = 1")
+
+    request = replace(await asked(migrations, targets(databases[:2], (2, 2))), lease=migrations.lease("again"))
+    changed, same = (await run(activities(migrations).migrate_batch, request)).results
+
+    assert changed.outcome == "restored"
+    assert "was changed after it was applied" in changed.why
+    assert (same.outcome, same.why) == ("delivered", "had it already")
+
+
+async def test_versions_of_many_schemas_are_read_at_once(address: DatabaseAddress, gone: None) -> None:
+    """Without those that record nothing, and those that are not there."""
+    scripts = scripts_of(address.engine, *SHOP[:2])
+    names = ["tenant_00", "an Other", "empty"]
+    if address.engine == "mysql":
+        names = [f"{address.database}_{name}"[-60:] for name in ("tenant_00", "tenant_01", "tenant_02")]
+    at = {name: address.at(database=name) if address.engine == "mysql" else address.at(schema=name) for name in names}
+    async with open_database(address) as admin:
+        for name in names:
+            kind = "DATABASE" if address.engine == "mysql" else "SCHEMA"
+            await admin.execute_query(f"CREATE {kind} {quoted(address.engine, name)}")
+        for name, count in zip(names[:2], (1, 2), strict=True):
+            async with open_database(at[name]) as database:
+                for migration in scripts.migrations[:count]:
+                    await database.apply_migration(migration)
+                single = await database.get_schema_version()
+            assert (await admin.get_schema_versions([name]))[name] == single
+        found = await admin.get_schema_versions([*names, "nowhere"])
+        assert await admin.get_schema_versions(names[2:]) == await admin.get_schema_versions([]) == {}
+    assert {name: one.version for name, one in found.items()} == {names[0]: 1, names[1]: 2}

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Literal
 
-from sqlalchemy import Update, and_, case, false, func, select, update
+from sqlalchemy import Update, and_, case, exists, false, func, select, update
 from sqlalchemy.dialects.postgresql import distinct_on, insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -154,6 +154,27 @@ async def finish(
             is_left = known.status == "needs-operator"
             now |= {one: case((is_left, known[one]), else_=now[one]) for one in ("status", "reason")}
         await connection.execute(_own_target(target).values(now))
+
+
+async def confirm(ledger: Ledger, claimed: TargetClaim, versions: Mapping[str, int]) -> frozenset[str]:
+    """Write of ``{target: version}`` that they have it: of those of which there is nothing else to be written.
+
+    These are known with that version and what it looks like, were not begun by the operation, and never left half way.
+    Returns their names.
+    """
+    target, run, done = database_targets.c, database_runs.c, set[str]()
+    of_target = run.target == target.target
+    is_begun = exists().where(of_target, run.operation_id == claimed.operation_id)
+    was_half_way = exists().where(of_target, run.status == "needs-operator")
+    async with ledger.transaction() as connection:
+        await check_in(connection, claimed, versions)
+        for version in sorted(set(versions.values())):
+            named = target.target.in_([one for one, known in versions.items() if known == version])
+            is_known = and_(target.version == version, target.catalog.is_not(None))
+            now = {"status": "applied", "reason": "", "updated_at": func.clock_timestamp()}
+            written = update(database_targets).where(named, is_known, ~is_begun, ~was_half_way).values(now)
+            done |= set((await connection.scalars(written.returning(target.target))).all())
+    return frozenset(done)
 
 
 async def find_run(ledger: Ledger, operation_id: str, target: str) -> DatabaseRun | None:

@@ -22,12 +22,13 @@ from workflows.ledger import fencing
 from workflows.ledger import migrations_claims as claims
 from workflows.ledger import migrations_targets as rows
 from workflows.ledger.migrations_claims import BusyTarget, TargetClaim
+from workflows.migrations import survey
 from workflows.migrations.finding import accepted_by, claim_of, claimed, is_cancel_wanted, targets_in
 from workflows.migrations.models import BatchRequest, BatchResult, MigrationLease, TargetResult, UndoRequest
 from workflows.migrations.opening import DatabaseActivities
 from workflows.migrations.outcomes import result_of
 from workflows.migrations.servers import Server, provide_databases, server_of
-from workflows.migrations.target import RETRIED, TargetMigration
+from workflows.migrations.target import HAD_IT, RETRIED, TargetMigration
 from workflows.migrations.watching import watch_claim
 from workflows.retry import classify
 from workflows.step_runner import Report, StepKey
@@ -122,9 +123,24 @@ class BatchActivities(DatabaseActivities):
         async with cancelled_when(watch_claim(ledger, batch.claim, [one.id for one in ours])):
             if not batch.undoes:
                 await provide_databases(batch.server, ours)
+                there = await self._up_to_date(batch, ours)
+                results += there
+                ours = [one for one in ours if one.id not in {result.target for result in there}]
             tasks = [asyncio.create_task(self._one(batch, one)) for one in ours]
             results += await _gathered(tasks, batch.report)
         return sorted(results, key=lambda one: one.target)
+
+    async def _up_to_date(self, batch: _Batch, targets: Sequence[MigrationTarget]) -> list[TargetResult]:
+        """Those that had their version, and are recorded so. What goes wrong is told by each for itself."""
+        scripts = {one: await self._scripts.of(batch.body.commits, one) for one in {one.scripts for one in targets}}
+        try:
+            async with self._places.at(batch.server):
+                found = await survey.recorded(batch.server, targets)
+        except AdxError:
+            return []
+        there = survey.up_to_date(targets, found, scripts)
+        confirmed = await rows.confirm(self._runtime.ledger, batch.claim, there) if there else ()
+        return [TargetResult(one, "delivered", there[one], HAD_IT) for one in confirmed]
 
     async def _one(self, batch: _Batch, target: MigrationTarget) -> TargetResult:
         try:

@@ -39,6 +39,7 @@ from workflows.migrations.unfinished import forget_unfinished
 from workflows.migrations.written import WrittenSince
 
 DIFFERENCES_SHOWN = 6
+HAD_IT = "had it already"
 # What says nothing about the database: asked again, by whoever comes next.
 RETRIED = (AdxConnectionError, OutcomeUnknown, MigrationLocked)
 
@@ -110,7 +111,7 @@ class TargetMigration:
         is_known = known is not None and known.catalog is not None and known.version == self.target.to_version
         catalog = None if is_known and run is None else await self.database.catalog()
         await self._finish(("delivered", "applied"), self.target.to_version, catalog=catalog, run=run)
-        return self._result("delivered", self.target.to_version, "had it already")
+        return self._result("delivered", self.target.to_version, HAD_IT)
 
     async def refused(self, why: str) -> TargetResult:
         """Nothing was touched; the ledger keeps why."""

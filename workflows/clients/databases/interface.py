@@ -76,6 +76,11 @@ class Database:
         async with self._giving_up() as session:
             return await record.read(session)
 
+    async def get_schema_versions(self, places: Sequence[str]) -> dict[str, SchemaVersion]:
+        """The same of other schemas of the database, or of other databases of a MySQL server, that record any."""
+        async with self._giving_up() as session:
+            return await record.read_many(session, places)
+
     async def apply_migration(
         self, migration: Migration, direction: Direction = "up", observer: Observer | None = None
     ) -> Applied:

@@ -12,7 +12,7 @@ each statement; these are deleted when the last is done.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import cast
 
@@ -21,6 +21,7 @@ from policies.migrations.model import Direction, Migration
 from policies.migrations.spec import Engine
 from policies.spec import Spec
 from workflows.clients.databases.errors import StatementRefused
+from workflows.clients.databases.quoting import quoted
 from workflows.clients.databases.session import Session
 
 _MIGRATIONS = (
@@ -35,6 +36,14 @@ _STEPS = (
 )
 TABLE_OPTIONS: dict[Engine, str] = {"postgresql": "", "mysql": " ENGINE=InnoDB DEFAULT CHARSET=utf8mb4"}
 _NO_SUCH_TABLE = frozenset({"42P01", "1146"})
+_COLUMNS = "version, description, checksum, state, applied_at, duration_ms"
+_RECORD = f"SELECT {_COLUMNS} FROM adx_migrations ORDER BY version"  # noqa: S608 - our own names
+_WITH_RECORD: dict[Engine, str] = {
+    "postgresql": "SELECT n.nspname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace"
+    " WHERE c.relname = 'adx_migrations' AND c.relkind = 'r' AND n.nspname IN ({})",
+    "mysql": "SELECT table_schema FROM information_schema.tables"
+    " WHERE table_name = 'adx_migrations' AND table_schema IN ({})",
+}
 
 
 class StepRow(Spec):
@@ -47,13 +56,37 @@ class StepRow(Spec):
 
 async def read(session: Session) -> SchemaVersion:
     """What is recorded; version 0 where nothing ever was."""
-    query = "SELECT version, description, checksum, state, applied_at, duration_ms FROM adx_migrations ORDER BY version"
     try:
-        rows = await session.execute(query)
+        rows = await session.execute(_RECORD)
     except StatementRefused as error:
         if error.code in _NO_SUCH_TABLE:
             return SchemaVersion(version=0, applied=())
         raise
+    return _version_of(rows)
+
+
+async def read_many(session: Session, places: Sequence[str]) -> dict[str, SchemaVersion]:
+    """What is recorded in schemas of the session's database, or in databases of its server (MySQL), that have a record.
+
+    In two statements, however many they are; ``places`` are their names.
+    """
+    if not places:
+        return {}
+    marks = ", ".join(["%s"] * len(places))
+    known = sorted(str(row[0]) for row in await session.execute(_WITH_RECORD[session.engine].format(marks), places))
+    if not known:
+        return {}
+    each = (
+        f"SELECT %s AS place, {_COLUMNS} FROM {quoted(session.engine, place, 'adx_migrations')}"  # noqa: S608 - quoted names of the catalog
+        for place in known
+    )
+    found: dict[str, list[tuple[object, ...]]] = {place: [] for place in known}
+    for place, *row in await session.execute(f"{' UNION ALL '.join(each)} ORDER BY 1, 2", known):
+        found[str(place)].append(tuple(row))
+    return {place: _version_of(of_place) for place, of_place in found.items()}
+
+
+def _version_of(rows: Iterable[tuple[object, ...]]) -> SchemaVersion:
     found = [_applied(row) for row in rows]
     whole = tuple(one for one in found if one.state == "applied")
     unfinished = next((one for one in found if one.state != "applied"), None)
