@@ -8,11 +8,13 @@ requests under way are answered and no new ones come.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 from workflows.clients.kubernetes import Cluster
+from workflows.errors import AdxConnectionError, AdxTimeoutError
 from workflows.services.registry.checks import HttpCheck
 from workflows.services.registry.interface import Registry
 from workflows.services.registry.models import Endpoint, ServiceRegistration
@@ -52,6 +54,8 @@ class Pods:
         self._cluster, self._registry, self._namespace = cluster, registry, namespace
         self._environment, self._start = environment, start
         self._running: dict[str, tuple[Instance, ServiceRegistration]] = {}
+        self._registered: set[str] = set()
+        self._starting: set[asyncio.Task[None]] = set()
         self._leaving: set[asyncio.Task[None]] = set()
 
     @property
@@ -60,23 +64,36 @@ class Pods:
         return {name: instance for name, (instance, _) in self._running.items()}
 
     async def keep(self) -> None:
-        """Look again and again, until cancelled; then end every process."""
+        """Look again and again, until cancelled; then end every process. A server that is away is asked again."""
         try:
             while True:
-                await self._look()
+                with contextlib.suppress(AdxConnectionError, AdxTimeoutError):
+                    await self._look()
                 await asyncio.sleep(LOOK_EVERY_SECONDS)
         finally:
-            self._leaving |= {asyncio.create_task(self._stop(name)) for name in list(self._running)}
+            await asyncio.gather(*self._starting)
+            for name in list(self._running):
+                self._let_go(name)
             await asyncio.gather(*self._leaving)
 
     async def _look(self) -> None:
         wanted = {facts.name: facts for pod in await self._cluster.pods(self._namespace) if (facts := facts_of(pod))}
         for name in self._running.keys() - wanted.keys():
-            task = asyncio.create_task(self._stop(name))
-            self._leaving.add(task)
-            task.add_done_callback(self._leaving.discard)
+            self._let_go(name)
         for name in wanted.keys() - self._running.keys():
-            await self._run(wanted[name])
+            starting = asyncio.create_task(self._run(wanted[name]))
+            self._starting.add(starting)
+            starting.add_done_callback(self._starting.discard)
+            await asyncio.shield(starting)  # a thread starts it, which no cancellation reaches
+        for name in self._running.keys() - self._registered:
+            await self._registry.register(self._running[name][1])
+            self._registered.add(name)
+
+    def _let_go(self, name: str) -> None:
+        self._registered.discard(name)
+        task = asyncio.create_task(_end(self._registry, *self._running.pop(name)))
+        self._leaving.add(task)
+        task.add_done_callback(self._leaving.discard)
 
     async def _run(self, facts: PodFacts) -> None:
         instance = await asyncio.to_thread(self._start, facts)
@@ -85,15 +102,16 @@ class Pods:
             version=facts.version,
             release=facts.release,
             endpoints=(Endpoint("http", "127.0.0.1", instance.port),),
-            health_check=HttpCheck(path="/health", interval_seconds=1, timeout_seconds=5),
+            health_check=HttpCheck(path="/health", interval_seconds=1, timeout_seconds=1),
         )
         self._running[facts.name] = (instance, registration)
-        await self._registry.register(registration)
 
-    async def _stop(self, name: str) -> None:
-        instance, registration = self._running.pop(name)
-        await self._registry.deregister(registration)
+
+async def _end(registry: Registry, instance: Instance, registration: ServiceRegistration) -> None:
+    try:
+        await registry.deregister(registration)
         await asyncio.sleep(LEAVE_SECONDS)
+    finally:
         await asyncio.to_thread(instance.end)
 
 

@@ -9,6 +9,7 @@ import pytest
 from sqlalchemy import text
 
 from tests.support.accepting import accepted
+from workflows.clients import transactions
 from workflows.errors import AdxConnectionError, AdxTimeoutError, AdxValidationError
 from workflows.ledger import Ledger, environments, fencing, idempotency, rollouts
 from workflows.ledger.errors import LedgerRefused, LedgerTimedOut, LedgerUnreachable
@@ -66,6 +67,24 @@ async def test_a_lock_that_is_held_too_long_is_a_timeout(ledger: Ledger, ledger_
         assert isinstance(caught.value, LedgerTimedOut)
         impatient._timeout_seconds = 30  # on a busy machine half a second may be too short to connect anew
         assert await fencing.acquire(impatient, rollout.environment, rollout.id) == 1
+
+
+async def test_a_process_that_is_paused_in_a_transaction_gives_its_locks_back(
+    ledger: Ledger, ledger_url: str, rollout: Rollout, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever takes over waits for them; the one that was paused is told that its connection was lost."""
+    monkeypatch.setattr(transactions, "IDLE_SECONDS", 1)
+
+    async def paused(silent: Ledger) -> None:
+        async with silent.transaction() as connection:
+            await connection.execute(text("SELECT 1 FROM environments FOR UPDATE"))
+            assert await fencing.acquire(ledger, rollout.environment, rollout.id) == 1
+            await connection.execute(text("SELECT 1"))
+
+    async with Ledger(ledger_url) as silent:
+        with pytest.raises(LedgerUnreachable, match="idle-in-transaction"):
+            await paused(silent)
+        await silent.ping()
 
 
 async def test_refused_values_are_a_validation_error_that_does_not_repeat_them(ledger: Ledger) -> None:

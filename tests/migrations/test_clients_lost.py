@@ -13,7 +13,7 @@ import pytest
 
 from tests.migrations.clients import COMMIT, TABLE, migrations, through
 from tests.support.tcp_proxy import proxied
-from workflows.clients.databases import DatabaseAddress, open_database
+from workflows.clients.databases import Database, DatabaseAddress, Limits, open_database
 from workflows.clients.databases.errors import DatabaseUnreachable, PoolerRefused
 from workflows.clients.databases.mysql import MySqlSession
 
@@ -50,6 +50,26 @@ async def test_a_connection_lost_in_any_commit_leaves_a_schema_that_the_next_cal
             assert (found.version, found.unfinished) == (1, None)
             assert await database.execute_query("SELECT count(*) FROM orders") == [(1,)]
             assert await database.execute_query("SELECT count(*) FROM adx_migration_steps") == [(0,)]
+
+
+async def test_a_worker_that_is_paused_in_a_script_gives_its_locks_back(
+    postgres_address: DatabaseAddress, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With its session, which is all that says that it migrates the schema."""
+    monkeypatch.setattr("workflows.clients.databases.postgresql._IDLE_MS", 1000)
+
+    async def paused(silent: Database, other: Database) -> None:
+        await silent.locked()
+        async with silent.begin_transaction(Limits(0, 0)) as session:
+            await session.execute("LOCK TABLE orders IN ACCESS EXCLUSIVE MODE")
+            assert await other.execute_query("SELECT * FROM orders") == []
+            await other.locked()
+            await session.execute("SELECT 1")
+
+    async with open_database(postgres_address) as silent, open_database(postgres_address) as other:
+        await silent.execute_query(TABLE)
+        with pytest.raises(DatabaseUnreachable):
+            await paused(silent, other)
 
 
 async def test_a_commit_that_the_server_never_heard_is_told_as_not_done(postgres_address: DatabaseAddress) -> None:

@@ -6,9 +6,33 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
+from sqlalchemy import event
+from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+from sqlalchemy.pool import ConnectionPoolEntry
+
+# Less than whoever waits for a row's lock does: a process that is paused in the middle of a transaction keeps its
+# locks, and whoever takes over needs them. No transaction of ours waits for anything but the database.
+IDLE_SECONDS = 15
 
 Translated = Callable[[], AbstractAsyncContextManager[None]]
+
+
+def end_idle(engine: AsyncEngine) -> AsyncEngine:
+    """Have PostgreSQL end, with its connection, a transaction of which nothing is heard for ``IDLE_SECONDS``.
+
+    Behind a transaction pooler a setting of a session reaches some of its connections only: set its own limit, too
+    (PgBouncer's ``idle_transaction_timeout``).
+    """
+
+    @event.listens_for(engine.sync_engine, "connect")
+    def limit(connection: DBAPIConnection, _: ConnectionPoolEntry) -> None:
+        cursor = connection.cursor()
+        cursor.execute(f"SET idle_in_transaction_session_timeout = {IDLE_SECONDS * 1000}")
+        cursor.close()
+        connection.commit()
+
+    return engine
 
 
 class Transactions:

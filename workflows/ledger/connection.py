@@ -14,7 +14,7 @@ from sqlalchemy import URL, make_url, text
 from sqlalchemy.exc import ArgumentError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
-from workflows.clients.transactions import Transactions
+from workflows.clients.transactions import Transactions, end_idle
 from workflows.ledger import schema_version
 from workflows.ledger.errors import LedgerRefused, translated
 
@@ -48,7 +48,7 @@ def _to_json(value: object) -> str:
 
 def create_engine(url: str, pool_size: int) -> AsyncEngine:
     """An engine that hides parameters in errors, notices dead connections and works behind poolers."""
-    return create_async_engine(
+    engine = create_async_engine(
         parse_url(url),
         pool_size=pool_size,
         max_overflow=0,  # what overflows would be connected anew for every transaction
@@ -65,6 +65,7 @@ def create_engine(url: str, pool_size: int) -> AsyncEngine:
             "keepalives_count": 3,
         },
     )
+    return end_idle(engine)
 
 
 class Ledger(Transactions):

@@ -35,7 +35,8 @@ from sqlalchemy import exc
 from policies.errors import AdxError
 from workflows.errors import AdxConnectionError, AdxTimeoutError, AdxValidationError
 
-_LOST = ("08", "57P", "53300", "25006")  # 25006: a failover left us on a read-only server
+# 25006: a failover left us on a read-only server; 25P03: it was silent for too long in a transaction.
+_LOST = ("08", "57P", "53300", "25006", "25P03")
 _TIMED_OUT = ("57014", "55P03")
 _COLLIDED = ("40",)
 _NOT_MIGRATED = ("42P01", "42703", "42883")
@@ -136,8 +137,9 @@ def translate(error: Exception) -> AdxError:
         return _timed_out()
     original = error.orig if isinstance(error, exc.StatementError) else error
     if isinstance(original, psycopg.Error):
-        if original.sqlstate is not None and not original.sqlstate.startswith(_LOST):
-            return _from_sqlstate(original.sqlstate, original)
+        if original.sqlstate is not None:
+            is_lost = original.sqlstate.startswith(_LOST)
+            return _unreachable(original) if is_lost else _from_sqlstate(original.sqlstate, original)
         if isinstance(original, (psycopg.OperationalError, psycopg.InterfaceError)):
             return _unreachable(original)
     if isinstance(original, AdxError):

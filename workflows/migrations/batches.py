@@ -122,20 +122,28 @@ class BatchActivities(DatabaseActivities):
         results = [_left_alone(batch, one, busy[one.id]) for one in chosen if one.id in busy]
         async with cancelled_when(watch_claim(ledger, batch.claim, [one.id for one in ours])):
             if not batch.undoes:
-                await provide_databases(batch.server, ours)
-                there = await self._up_to_date(batch, ours)
-                results += there
-                ours = [one for one in ours if one.id not in {result.target for result in there}]
+                settled = await self._prepared(batch, ours)
+                results += settled
+                ours = [one for one in ours if one.id not in {result.target for result in settled}]
             tasks = [asyncio.create_task(self._one(batch, one)) for one in ours]
             results += await _gathered(tasks, batch.report)
         return sorted(results, key=lambda one: one.target)
+
+    async def _prepared(self, batch: _Batch, targets: Sequence[MigrationTarget]) -> list[TargetResult]:
+        """Make the databases of new targets; those of ``targets`` of which nothing is left to do."""
+        try:
+            await provide_databases(batch.server, targets)
+            return await self._up_to_date(batch, targets)
+        except asyncio.CancelledError:
+            if not is_cancel_wanted():
+                raise
+            return [await finish_despite_cancellation(self._cancelled(batch, one)) for one in targets]
 
     async def _up_to_date(self, batch: _Batch, targets: Sequence[MigrationTarget]) -> list[TargetResult]:
         """Those that had their version, and are recorded so. What goes wrong is told by each for itself."""
         scripts = {one: await self._scripts.of(batch.body.commits, one) for one in {one.scripts for one in targets}}
         try:
-            async with self._places.at(batch.server):
-                found = await survey.recorded(batch.server, targets)
+            found = await survey.recorded(batch.server, targets)
         except AdxError:
             return []
         there = survey.up_to_date(targets, found, scripts)

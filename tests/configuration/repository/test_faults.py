@@ -9,6 +9,7 @@ from sqlalchemy import inspect, make_url, text
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from tests.support.configuration import author, key, linked, plain
+from workflows.clients import transactions
 from workflows.configuration.errors import (
     StoreNotMigrated,
     StoreRefused,
@@ -18,7 +19,7 @@ from workflows.configuration.errors import (
 )
 from workflows.configuration.models import Write
 from workflows.configuration.repository import ConfigurationStore, schema_version
-from workflows.configuration.repository.connection import parse_url
+from workflows.configuration.repository.connection import Connections, parse_url
 from workflows.configuration.repository.tables import metadata
 
 
@@ -56,6 +57,29 @@ async def test_many_processes_migrate_at_once(database_url: str) -> None:
 
     assert set(versions) == {schema_version.HEAD}
     await asyncio.gather(*(store.close() for store in stores))
+
+
+async def test_a_process_that_is_paused_in_a_transaction_gives_its_locks_back(
+    database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever takes over waits for them; the one that was paused is told that its connection was lost."""
+    monkeypatch.setattr(transactions, "IDLE_SECONDS", 1)
+
+    async def paused(silent: Connections, other: Connections) -> None:
+        async with silent.transaction() as connection:
+            await connection.execute(text("UPDATE held SET a = 2"))
+            async with other.transaction() as taking:
+                await taking.execute(text("UPDATE held SET a = 3"))
+            await connection.execute(text("SELECT 1"))
+
+    await run(database_url, "CREATE TABLE held (a integer)", "INSERT INTO held VALUES (1)")
+    silent, other = Connections(database_url), Connections(database_url)
+    with pytest.raises(StoreUnreachable):
+        await paused(silent, other)
+    async with silent.transaction() as connection:
+        assert await connection.scalar(text("SELECT a FROM held")) == 3
+    await silent.close()
+    await other.close()
 
 
 async def test_tables_that_are_missing_are_named(database_url: str) -> None:

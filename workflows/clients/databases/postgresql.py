@@ -46,7 +46,9 @@ _HELLO = """SELECT pg_backend_pid(),
     set_config('search_path', quote_ident(%s), false), set_config('standard_conforming_strings', 'on', false),
     set_config('tcp_keepalives_idle', %s, false), set_config('tcp_keepalives_interval', %s, false),
     set_config('tcp_keepalives_count', %s, false), set_config('tcp_user_timeout', %s, false)"""
-_LOST = frozenset({"57P01", "57P02", "57P03"})
+_LOST = frozenset({"57P01", "57P02", "57P03", "25P03"})
+# A worker that is paused in the middle of a script keeps its locks; whoever takes over needs them.
+_IDLE_MS = 60_000
 _LOCKS = frozenset({"55P03", "40P01"})
 Value = TypeVar("Value")
 
@@ -93,8 +95,9 @@ class PostgresSession(Session):
         await self.execute("BEGIN")
         if limits is not None:
             await self.execute(
-                "SELECT set_config('lock_timeout', %s, true), set_config('statement_timeout', %s, true)",
-                (str(limits.lock_timeout_ms), str(limits.statement_timeout_ms)),
+                "SELECT set_config('lock_timeout', %s, true), set_config('statement_timeout', %s, true),"
+                " set_config('idle_in_transaction_session_timeout', %s, true)",
+                (str(limits.lock_timeout_ms), str(limits.statement_timeout_ms), str(_IDLE_MS)),
             )
 
     async def commit(self) -> None:

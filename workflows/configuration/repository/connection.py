@@ -12,7 +12,8 @@ from sqlalchemy import URL, make_url
 from sqlalchemy.exc import ArgumentError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
-from workflows.clients.transactions import Transactions
+from workflows.clients import transactions
+from workflows.clients.transactions import Transactions, end_idle
 from workflows.configuration.errors import StoreRefused
 from workflows.configuration.repository.driver_errors import translated
 
@@ -52,7 +53,7 @@ def create_engine(url: str, pool_size: int) -> AsyncEngine:
     """An engine for ``url``. Contacts nobody. Raises StoreRefused."""
     parsed = parse_url(url)
     is_postgres = parsed.drivername.startswith("postgresql")
-    return create_async_engine(
+    engine = create_async_engine(
         parsed,
         pool_size=pool_size,
         max_overflow=0,  # what overflows would be connected anew for every transaction
@@ -62,6 +63,7 @@ def create_engine(url: str, pool_size: int) -> AsyncEngine:
         isolation_level="READ COMMITTED",
         connect_args=_postgres_arguments() if is_postgres else _mysql_arguments(),
     )
+    return end_idle(engine) if is_postgres else engine
 
 
 class Connections(Transactions):
@@ -85,4 +87,5 @@ def _postgres_arguments() -> dict[str, Any]:
 
 
 def _mysql_arguments() -> dict[str, Any]:
-    return {"connect_timeout": CONNECT_TIMEOUT_SECONDS, "charset": "utf8mb4", "init_command": _STRICT}
+    session = f"{_STRICT} /*M!, idle_transaction_timeout = {transactions.IDLE_SECONDS} */"  # MySQL has no such limit
+    return {"connect_timeout": CONNECT_TIMEOUT_SECONDS, "charset": "utf8mb4", "init_command": session}

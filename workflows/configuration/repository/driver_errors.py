@@ -24,7 +24,7 @@ from workflows.configuration.errors import (
 )
 
 # What a SQLSTATE begins with (PostgreSQL, appendix A), or a number of MariaDB (its error code reference).
-_LOST = ("08", "57P", "53300", "25006")
+_LOST = ("08", "57P", "53300", "25006", "25P03")
 _LOST_NUMBERS = frozenset({1040, 1053, 1152, 1158, 1159, 1160, 1161, 1290, 1792, 1927, 2002, 2003, 2006, 2013, 2055})
 _TIMED_OUT = ("57014", "55P03")
 _TIMED_OUT_NUMBERS = frozenset({1205, 1969, 3024})
