@@ -6,14 +6,11 @@ import os
 
 import pytest
 
-from scripts.stack import Stack
-from tests.support import local_stack
+from tests.support.local_stack import optional_part
 
 
 @pytest.fixture(scope="session")
 def redis_url(pytestconfig: pytest.Config) -> str:
     """A real Redis that no test of another process sees; a database of its own would still share the channels."""
     worker = os.environ.get("PYTEST_XDIST_WORKER", "alone")
-    stack = Stack(pytestconfig.stash[local_stack._FOLDER] / f"redis-{worker}")
-    stack.up(["redis"])
-    return stack.environment()["ADX_REDIS_URL"]
+    return optional_part(pytestconfig, "redis", home=f"redis-{worker}")["ADX_REDIS_URL"]

@@ -48,7 +48,6 @@ from workflows.worker_places import PulumiPlaces
 
 UNITS, CELLS = 20, 4
 QUERY_TIMEOUT = timedelta(seconds=5)
-
 LEASE = CellLease("production", "adx-rollout-production-8d1e77aa8d1e-0a1b2c", 7)
 
 

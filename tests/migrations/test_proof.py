@@ -162,7 +162,7 @@ async def test_two_schemas_with_the_same_in_them_are_equal(postgres_address: Dat
 
 async def test_what_was_moved_is_where_it_is_now(postgres_address: DatabaseAddress) -> None:
     """As if it had been made there; and what an extension brought is nobody's."""
-    kinds = {"TABLE": "t", "VIEW": "v", "FUNCTION": "f", "SEQUENCE": "s", "TYPE": "e", "DOMAIN": "d"}
+    things = ("TABLE t", "VIEW v", "FUNCTION f", "SEQUENCE s", "TYPE e", "TYPE c", "DOMAIN d")
     async with open_database(postgres_address) as made, open_database(postgres_address.at(schema="moved")) as moved:
         for statement in SETUP["postgresql"]:
             await made.execute_query(statement)
@@ -170,8 +170,8 @@ async def test_what_was_moved_is_where_it_is_now(postgres_address: DatabaseAddre
         await made.execute_query("CREATE SCHEMA moved")
         await moved.execute_query("CREATE EXTENSION pg_trgm SCHEMA moved")
         assert (await moved.catalog()).objects == {}
-        for kind, name in {**kinds, "TYPE c": "c"}.items():
-            await made.execute_query(f"ALTER {kind.partition(' ')[0]} {name} SET SCHEMA moved")
+        for thing in things:
+            await made.execute_query(f"ALTER {thing} SET SCHEMA moved")
         assert (await made.catalog()).objects == {}
         assert compare(before, await moved.catalog()) == ()
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,6 +17,7 @@ from policies.git_tree import GitTree
 from policies.incremental import resolve_commit
 from policies.masking import Masker
 from policies.placement import part_of, stacks_of
+from tests.support import processes
 from workflows.bodies import Bodies
 from workflows.clients.kubernetes import Cluster
 from workflows.clients.kubernetes.normalise import ENVIRONMENT_LABEL, object_id
@@ -118,9 +118,4 @@ async def assert_no_engine_left(backend_url: str) -> None:
 
 def engine_processes(backend_url: str, *names: str) -> list[psutil.Process]:
     """The processes of these names that an engine on this backend has started."""
-    found = []
-    for process in psutil.process_iter():
-        with contextlib.suppress(psutil.Error):
-            if process.name() in names and process.environ().get("PULUMI_BACKEND_URL") == backend_url:
-                found.append(process)
-    return found
+    return processes.found(lambda one: one.name() in names and one.environ().get("PULUMI_BACKEND_URL") == backend_url)

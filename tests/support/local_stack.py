@@ -132,7 +132,7 @@ def ledger_url(local_stack: LocalStack) -> Iterator[str]:
 @pytest.fixture(scope="session")
 def s3_server(pytestconfig: pytest.Config) -> S3Server:
     """A real S3 server over a folder, started on first need; tests share it, so each chooses a prefix of its own."""
-    environment = _optional_part(pytestconfig, "s3", tool="rclone")
+    environment = optional_part(pytestconfig, "s3", tool="rclone")
     return S3Server(
         endpoint=environment["AWS_ENDPOINT_URL"],
         access_key=environment["AWS_ACCESS_KEY_ID"],
@@ -145,7 +145,7 @@ def s3_server(pytestconfig: pytest.Config) -> S3Server:
 @pytest.fixture(scope="session")
 def vault_server(pytestconfig: pytest.Config) -> VaultServer:
     """A real Vault dev server, started on first need."""
-    environment = _optional_part(pytestconfig, "vault", tool="vault")
+    environment = optional_part(pytestconfig, "vault", tool="vault")
     return VaultServer(
         address=environment["VAULT_ADDR"],
         token=environment["VAULT_TOKEN"],
@@ -157,13 +157,13 @@ def vault_server(pytestconfig: pytest.Config) -> VaultServer:
 @pytest.fixture(scope="session")
 def redis_url(pytestconfig: pytest.Config) -> str:
     """A real Redis, started on first need; tests share it, so each chooses a prefix of its own."""
-    return _optional_part(pytestconfig, "redis")["ADX_REDIS_URL"]
+    return optional_part(pytestconfig, "redis")["ADX_REDIS_URL"]
 
 
 @pytest.fixture(scope="session")
 def consul_server(pytestconfig: pytest.Config) -> ConsulServer:
     """A real Consul agent, started on first need; tests share it, so each registers services of names of its own."""
-    environment = _optional_part(pytestconfig, "consul", tool="consul")
+    environment = optional_part(pytestconfig, "consul", tool="consul")
     return ConsulServer(url=environment["ADX_CONSUL_URL"])
 
 
@@ -171,7 +171,7 @@ def consul_server(pytestconfig: pytest.Config) -> ConsulServer:
 def caddy_server(pytestconfig: pytest.Config) -> CaddyServer:
     """A real gateway, started on first need; tests share it, so each registers services of names of its own."""
     _require_tools("consul")
-    environment = _optional_part(pytestconfig, "caddy", tool="caddy")
+    environment = optional_part(pytestconfig, "caddy", tool="caddy")
     return CaddyServer(
         url=environment["ADX_GATEWAY_URL"],
         admin_url=environment["ADX_CADDY_ADMIN_URLS"],
@@ -182,7 +182,7 @@ def caddy_server(pytestconfig: pytest.Config) -> CaddyServer:
 @pytest.fixture(scope="session")
 def prometheus_server(pytestconfig: pytest.Config) -> PrometheusServer:
     """A real Prometheus, started on first need; tests share it, so each names its services its own way."""
-    environment = _optional_part(pytestconfig, "prometheus", tool="prometheus")
+    environment = optional_part(pytestconfig, "prometheus", tool="prometheus")
     home = Home(Path(environment["ADX_HOME"]))
     return PrometheusServer(url=environment["ADX_PROMETHEUS_URL"], targets=prometheus.targets_folder(home))
 
@@ -192,7 +192,7 @@ def mariadb_root_url(pytestconfig: pytest.Config) -> str:
     """A real MariaDB, started on first need: ``mysql://root:…`` of a database that is not to be used."""
     if not os.environ.get("CI") and not _has_mariadb():
         pytest.skip(f"MariaDB is not there; {MARIADB_NEXT_STEP}")
-    _optional_part(pytestconfig, "mariadb")
+    optional_part(pytestconfig, "mariadb")
     stack = Stack(pytestconfig.stash[_FOLDER] / "mariadb")
     return mariadb.root_url(Home(stack.home), stack.port("mariadb", "sql"))
 
@@ -222,11 +222,14 @@ def _has_mariadb() -> bool:
     return True
 
 
-def _optional_part(config: pytest.Config, name: str, *, tool: str = "") -> dict[str, str]:
-    """Start one optional part in a home of its own, so that the main stack's settings stay as they are."""
+def optional_part(config: pytest.Config, name: str, *, tool: str = "", home: str = "") -> dict[str, str]:
+    """Start one optional part in a home of its own, so that the main stack's settings stay as they are.
+
+    ``home`` names it, where the one that is called as the part is not meant.
+    """
     if tool:
         _require_tools(tool)
-    stack = Stack(config.stash[_FOLDER] / name)
+    stack = Stack(config.stash[_FOLDER] / (home or name))
     stack.up([name])
     return stack.environment()
 
