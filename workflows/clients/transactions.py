@@ -14,6 +14,7 @@ from sqlalchemy.pool import ConnectionPoolEntry
 # Less than whoever waits for a row's lock does: a process that is paused in the middle of a transaction keeps its
 # locks, and whoever takes over needs them. No transaction of ours waits for anything but the database.
 IDLE_SECONDS = 15
+POOL_SIZE = 10
 
 Translated = Callable[[], AbstractAsyncContextManager[None]]
 

@@ -14,11 +14,10 @@ from sqlalchemy import URL, make_url, text
 from sqlalchemy.exc import ArgumentError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
-from workflows.clients.transactions import Transactions, end_idle
+from workflows.clients.transactions import POOL_SIZE, Transactions, end_idle
 from workflows.ledger import schema_version
 from workflows.ledger.errors import LedgerRefused, translated
 
-POOL_SIZE = 10
 CONNECT_TIMEOUT_SECONDS = 5
 DEFAULT_TIMEOUT_SECONDS = 30.0
 MIGRATION_TIMEOUT_SECONDS = 600.0

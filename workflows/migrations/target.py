@@ -289,7 +289,7 @@ class TargetMigration:
         await rows.witness(self.ledger, self.claim, self.target.id, await self._seen(run, before, now))
 
     async def _seen(self, run: DatabaseRun, before: Catalog, now: Catalog) -> Witnessed:
-        written = await self._writes.seen(before, now)
+        written = await losses.written(self.database, before, now)
         return Witnessed(written=written, backup=await self.protection.mark(self.database, run.backup))
 
     async def _back(self, run: DatabaseRun) -> None:

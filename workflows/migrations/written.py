@@ -34,10 +34,6 @@ class WrittenSince:
     database: Database
     accepted_by: str = ""
 
-    async def seen(self, before: Catalog, now: Catalog) -> dict[str, str]:
-        """What stands in what was brought between the two catalogs."""
-        return await losses.written(self.database, before, now)
-
     async def check_way_down(self, plan: MigrationPlan) -> None:
         """Raise RowsWouldBeLost for a plan downwards that would lose what was written, unless that is accepted."""
         if plan.direction == "down" and plan.migrations and not self.accepted_by:

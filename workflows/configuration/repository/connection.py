@@ -13,11 +13,10 @@ from sqlalchemy.exc import ArgumentError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from workflows.clients import transactions
-from workflows.clients.transactions import Transactions, end_idle
+from workflows.clients.transactions import POOL_SIZE, Transactions, end_idle
 from workflows.configuration.errors import StoreRefused
 from workflows.configuration.repository.driver_errors import translated
 
-POOL_SIZE = 10
 CONNECT_TIMEOUT_SECONDS = 5
 DEFAULT_TIMEOUT_SECONDS = 30.0
 _FORMS = "postgresql://user@host/database or mysql://user@host/database"

@@ -16,10 +16,11 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from policies.configuration.values import ConfigurationKey, ConfigurationValue, Json
+from workflows.clients.transactions import POOL_SIZE
 from workflows.configuration.errors import StoreBusy, ValueNotFound
 from workflows.configuration.models import Author, Criteria, Difference, Record, Version, Write
 from workflows.configuration.repository import rows, schema_version, writing
-from workflows.configuration.repository.connection import DEFAULT_TIMEOUT_SECONDS, POOL_SIZE, Connections
+from workflows.configuration.repository.connection import DEFAULT_TIMEOUT_SECONDS, Connections
 from workflows.configuration.repository.driver_errors import is_duplicate
 from workflows.configuration.repository.tables import values, versions
 
