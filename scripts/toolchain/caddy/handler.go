@@ -79,7 +79,7 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyht
 		observe(found.name, noRelease, http.StatusServiceUnavailable, time.Since(begun))
 		return nil
 	}
-	defer decided.land()
+	defer decided.land() // however this ends: what stays counted would keep a release from ever being drained
 	caddyhttp.SetVar(r.Context(), decisionKey, decided)
 	copying := h.gateway.mirror.begin(decided, r)
 	answer := &recorder{ResponseWriterWrapper: &caddyhttp.ResponseWriterWrapper{ResponseWriter: w}, decided: decided, request: r}
